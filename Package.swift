@@ -1,0 +1,36 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Three rooms and a porch; arrows point one way, nothing below calls up:
+//   larder -> LarderServer -> LarderProtocol -> LarderStore -> CIntrinsics
+//                 \-> CLibevent
+let package = Package(
+    name: "larder",
+    products: [
+        .executable(name: "larder", targets: ["larder"]),
+    ],
+    targets: [
+        // Inline C that Swift has no spelling for: prefetch, the tag compare of an index bucket, the futex call.
+        .target(name: "CIntrinsics"),
+        // libevent's headers and what of it Swift can't import (macros, variadics).
+        .target(
+            name: "CLibevent",
+            linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]
+        ),
+        // Memory, index, eviction, expiry. No sockets, no protocol text.
+        .target(name: "LarderStore", dependencies: ["CIntrinsics"]),
+        // Bytes in, bytes out. No sockets. Everything from the network is parsed here, and nothing here is unsafe.
+        .target(
+            name: "LarderProtocol",
+            dependencies: ["LarderStore"],
+            swiftSettings: [.strictMemorySafety()]
+        ),
+        // The only room with file descriptors, threads and libevent.
+        .target(name: "LarderServer", dependencies: ["LarderProtocol", "LarderStore", "CLibevent"]),
+        .executableTarget(name: "larder", dependencies: ["LarderServer"]),
+        .testTarget(name: "LarderStoreTests", dependencies: ["LarderStore"]),
+        .testTarget(name: "LarderProtocolTests", dependencies: ["LarderProtocol", "LarderStore"]),
+        .testTarget(name: "LarderServerTests", dependencies: ["LarderServer"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

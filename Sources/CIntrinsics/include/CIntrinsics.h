@@ -1,0 +1,36 @@
+// What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index bucket,
+// and the futex system call (variadic in libc, so it stands in shim.c). No logic.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/// Asks the processor to load the cache line of `p`; harmless for any address.
+static inline void ci_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+
+/// Bit i is set where byte i of the 12 tag bytes at `tags` equals `tag`. `tags` must be readable for 16 bytes.
+static inline uint32_t ci_match_tags(const void *tags, uint8_t tag) {
+#if defined(__SSE2__)
+    __m128i lane = _mm_loadu_si128((const __m128i *)tags);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(lane, _mm_set1_epi8((char)tag))) & 0xFFFu;
+#else
+    uint32_t mask = 0;
+    const uint8_t *t = (const uint8_t *)tags;
+    for (int i = 0; i < 12; i++) mask |= (uint32_t)(t[i] == tag) << i;
+    return mask;
+#endif
+}
+
+/// Tells the processor that this is a spin-wait loop.
+static inline void ci_pause(void) {
+#if defined(__SSE2__)
+    _mm_pause();
+#endif
+}
+
+/// Sleeps while `*word == expected` (FUTEX_WAIT_PRIVATE); returns at any wake-up, also a spurious one.
+void ci_futex_wait(uint32_t *word, uint32_t expected);
+/// Wakes up to `count` sleepers of `word` (FUTEX_WAKE_PRIVATE).
+void ci_futex_wake(uint32_t *word, int count);

@@ -1,0 +1,122 @@
+// What crosses the wall between a session and the server that runs it: what the session wants done next, what the
+// server is asked about itself, and what one worker lends to every session it runs.
+import LarderStore
+
+/// What the server should do after `Session.receive`.
+public enum Verdict: ~Copyable {
+    /// All complete requests were answered. Bytes not consumed are the start of a request: keep them, read more.
+    case needInput
+    /// The reply buffer is full: write it, and when all of it is gone call `receive` again with the bytes not consumed.
+    case flush
+    /// The session has had its share of this turn (`-R`): write what there is, serve others, call `receive` again.
+    case yield
+    /// Write what there is, then close.
+    case close
+    /// Drop the connection at once, unwritten replies included.
+    case abort
+    /// Only the server can do this; it appends its own answer where there is one, then goes on calling `receive`.
+    case effect(Effect)
+}
+
+/// Orders to the server.
+public enum Effect: Sendable {
+    /// `watch`: the connection becomes a watcher of these kinds (bits of `EventKind`).
+    case watch(UInt32)
+    case shutdown(graceful: Bool)
+    case setVerbosity(Int)
+    case refreshCertificates
+}
+
+/// Questions to the server, asked by `stats` and the admin commands; never on the request path.
+public protocol ServerFacts: AnyObject, Sendable {
+    /// Name and value of every `stats settings` row, in memcached's order.
+    func settingRows() -> [(String, String)]
+    /// Process, connection and thread figures for `stats`.
+    func serverFigures() -> ServerFigures
+    /// One row per connection for `stats conns`.
+    func connectionRows() -> [ConnectionRow]
+    /// `cache_memlimit`; true if the limit was taken over.
+    func setMemoryLimit(megabytes: Int) -> Bool
+    /// `stats reset` for what the server counts.
+    func resetFigures()
+}
+
+public struct ServerFigures: Sendable {
+    public var pid = 0
+    public var uptimeSeconds: UInt64 = 0
+    public var unixTime: UInt64 = 0
+    public var version = ""
+    public var larderVersion = ""
+    public var libeventVersion = ""
+    public var userMicroseconds: UInt64 = 0
+    public var systemMicroseconds: UInt64 = 0
+    public var maxConnections = 0
+    public var currentConnections = 0
+    public var totalConnections: UInt64 = 0
+    public var rejectedConnections: UInt64 = 0
+    public var connectionStructures = 0
+    public var reservedDescriptors = 0
+    public var acceptingConnections = true
+    public var listenDisabledCount: UInt64 = 0
+    public var listenDisabledMicroseconds: UInt64 = 0
+    public var threads = 0
+    public var idleKicks: UInt64 = 0
+    public var replyBufferBytes: UInt64 = 0
+    public var readBufferCount: UInt64 = 0
+    public var readBufferBytes: UInt64 = 0
+    public var logWorkerDropped: UInt64 = 0
+    public var logWorkerWritten: UInt64 = 0
+    public var logWatcherSkipped: UInt64 = 0
+    public var logWatcherSent: UInt64 = 0
+    public var logWatchers = 0
+    public init() {}
+}
+
+public struct ConnectionRow: Sendable {
+    public var descriptor = 0
+    /// memcached's spelling: `tcp:127.0.0.1:1234`, `tcp6:[::1]:1234`, `unix:/path`, `udp:...`.
+    public var address = ""
+    public var listenAddress = ""
+    /// memcached's names: conn_listening, conn_read, conn_waiting, conn_parse_cmd, conn_swallow, conn_nread, conn_mwrite, conn_watch …
+    public var state = ""
+    public var secondsSinceLastCommand: UInt64 = 0
+    public init() {}
+}
+
+/// Limits and switches a session obeys; read-only after start.
+public struct SessionOptions: Sendable {
+    /// `-R`: requests answered in one turn before others are served.
+    public var requestsPerTurn = 20
+    /// `-I`, bytes of a value.
+    public var itemSizeMax = 1 << 20
+    public var allowsFlush = true          // not -F
+    public var allowsDumps = true          // not -X
+    public var allowsWatch = true          // not -W
+    public var allowsShutdown = false      // -A
+    public var requiresAuth = false        // -Y
+    public var usesCAS = true              // not -C
+    /// `-D`: prefix delimiter of `stats detail`, and whether detail is on from the start.
+    public var prefixDelimiter: UInt8 = 0x3A
+    public var detailEnabled = false
+    public var tracksSizes = false
+    /// What `version` answers: a version every client can parse and takes for a modern memcached.
+    public var version = "1.6.45"
+    /// Unix time of the store's moment 0, to convert absolute exptimes (once, on arrival).
+    public var unixTimeOfMomentZero: Int64 = 0
+    public init() {}
+}
+
+/// What one worker lends to each session it runs; lives as long as the worker, touched by its thread only.
+public struct WorkerContext: ~Copyable {
+    public let store: StoreClient
+    public let options: SessionOptions
+    public let facts: any ServerFacts
+    /// Operations parsed and not yet executed; scratch of one `receive` call.
+    var batch = InlineArray<32, Operation>(repeating: Operation())
+
+    public init(store: StoreClient, options: SessionOptions, facts: any ServerFacts) {
+        self.store = store
+        self.options = options
+        self.facts = facts
+    }
+}

@@ -1,0 +1,4 @@
+// STUB
+import CLibevent
+import LarderProtocol
+import LarderStore

@@ -1,0 +1,63 @@
+// Bounds-checked reads and scans over network bytes, a word at a time: the parser's eyes, so that the parser itself
+// needs no unsafe code. Every function checks its range once and then reads inside it.
+import Glibc
+
+public enum Bytes {
+    /// Index of the first `\n` at or after `start`; nil if there is none.
+    @inline(__always)
+    public static func newline(in bytes: Span<UInt8>, from start: Int) -> Int? {
+        precondition(start >= 0 && start <= bytes.count)
+        return bytes.withUnsafeBufferPointer { buffer -> Int? in
+            guard let base = buffer.baseAddress, start < buffer.count else { return nil }
+            guard let hit = memchr(base + start, 10, buffer.count - start) else { return nil }
+            return UnsafeRawPointer(hit) - UnsafeRawPointer(base)
+        }
+    }
+
+    /// The 4 bytes at `offset` as a little-endian word; bytes past the end read as 0.
+    @inline(__always)
+    public static func word32(in bytes: Span<UInt8>, at offset: Int) -> UInt32 {
+        precondition(offset >= 0 && offset <= bytes.count)
+        return bytes.withUnsafeBufferPointer { buffer in
+            if offset &+ 4 <= buffer.count {
+                return UnsafeRawPointer(buffer.baseAddress! + offset).loadUnaligned(as: UInt32.self)
+            }
+            var word: UInt32 = 0
+            var shift: UInt32 = 0
+            for i in offset..<buffer.count {
+                word |= UInt32(buffer[i]) << shift
+                shift += 8
+            }
+            return word
+        }
+    }
+
+    /// End of the word that starts at `start`: the index of the first blank (0x20) in `start ..< end`, or `end`.
+    @inline(__always)
+    public static func wordEnd(in bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        precondition(start >= 0 && start <= end && end <= bytes.count)
+        return bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return end }
+            var i = start
+            // Eight bytes at a time: a byte of `word ^ blanks` is zero exactly where a blank stands.
+            while i &+ 8 <= end {
+                let word = UnsafeRawPointer(base + i).loadUnaligned(as: UInt64.self) ^ 0x2020_2020_2020_2020
+                let zero = (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
+                if zero != 0 { return i &+ zero.trailingZeroBitCount >> 3 }
+                i &+= 8
+            }
+            while i < end, base[i] != 0x20 { i &+= 1 }
+            return i
+        }
+    }
+
+    /// Whether two ranges of bytes are equal.
+    public static func equal(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
+        guard a.count == b.count else { return false }
+        return a.withUnsafeBufferPointer { x in
+            b.withUnsafeBufferPointer { y in
+                x.isEmpty || memcmp(x.baseAddress!, y.baseAddress!, x.count) == 0
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// Counters of one client thread: words that only this thread writes and anyone may read (relaxed), so that no cache
+// line on the request path is written by two threads. `stats` adds them up.
+import Synchronization
+
+/// What one client counts for the whole store or server; names follow memcached's `stats`.
+public enum Counter: Int, CaseIterable, Sendable {
+    case cmdFlush, cmdTouch, cmdMeta
+    case getMisses, getExpired, getFlushed
+    case deleteMisses, incrMisses, decrMisses, casMisses, touchMisses
+    case storeTooLarge, storeNoMemory
+    case authCommands, authErrors
+    case bytesRead, bytesWritten
+    case connYields
+    case totalItems
+    case evictions, evictedUnfetched, evictedActive, expiredUnfetched, reclaimed
+    case crawlerReclaimed, crawlerItemsChecked
+    case lockContended
+    /// Reply memory that could not be had.
+    case responseOutOfMemory
+    case readBufferOutOfMemory
+    case replyCount
+}
+
+/// What one client counts per slab class.
+public enum ClassCounter: Int, CaseIterable, Sendable {
+    case getHits, touchHits, cmdSet, deleteHits, incrHits, decrHits, casHits, casBadval
+    case evicted, evictedNonzero, evictedUnfetched, evictedActive
+    case reclaimed, expiredUnfetched, crawlerReclaimed, crawlerItemsChecked, outOfMemory, promoted
+    /// Signed: bytes of items linked minus unlinked by this client.
+    case bytesRequested
+}
+
+/// One thread's block of counters, on cache lines of its own.
+struct CounterBlock {
+    static let classes = 256
+    /// Words kept for each enum; powers of two above their case counts, so that an index is a shift and an add.
+    static let globalWords = 32
+    static let classWords = 32
+    static let words = globalWords + classWords * classes
+
+    let base: UnsafeMutablePointer<Atomic<UInt64>>
+
+    init() {
+        let bytes = (Self.words * 8 + 127) & ~63
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        base = memory.assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    @inline(__always)
+    private func add(_ index: Int, _ n: UInt64) {
+        // One writer: a relaxed load and store need no locked instruction.
+        let word = base + index
+        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ n, ordering: .relaxed)
+    }
+
+    @inline(__always)
+    func add(_ counter: Counter, _ n: UInt64) { add(counter.rawValue, n) }
+
+    @inline(__always)
+    func add(_ counter: ClassCounter, slabClass: UInt8, _ n: UInt64) {
+        add(Self.index(counter, slabClass), n)
+    }
+
+    @inline(__always)
+    private static func index(_ counter: ClassCounter, _ slabClass: UInt8) -> Int {
+        globalWords &+ Int(slabClass) &* classWords &+ counter.rawValue
+    }
+
+    func value(_ counter: Counter) -> UInt64 { base[counter.rawValue].load(ordering: .relaxed) }
+    func value(_ counter: ClassCounter, slabClass: UInt8) -> UInt64 {
+        base[Self.index(counter, slabClass)].load(ordering: .relaxed)
+    }
+    func reset() {
+        for i in 0..<Self.words where !Self.isGauge(i) { base[i].store(0, ordering: .relaxed) }
+    }
+    /// `bytesRequested` is a running balance, not a statistic: `stats reset` leaves it alone.
+    private static func isGauge(_ index: Int) -> Bool {
+        index >= globalWords && (index - globalWords) % classWords == ClassCounter.bytesRequested.rawValue
+    }
+}

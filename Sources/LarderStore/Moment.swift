@@ -1,0 +1,16 @@
+// Time as the store knows it: whole seconds since a base shortly before the process started.
+
+/// Seconds since the store's base (a little before process start, so that 0 can mean "never" and 1 "long past").
+/// The wire's rules for exptime (relative, absolute, negative) belong to the protocol; here a moment is a number.
+public struct Moment: RawRepresentable, Comparable, Hashable, Sendable {
+    public var rawValue: UInt32
+    @inline(__always) public init(rawValue: UInt32) { self.rawValue = rawValue }
+    @inline(__always) public init(_ seconds: UInt32) { rawValue = seconds }
+
+    /// As an exptime: the item doesn't expire.
+    public static let never = Moment(0)
+    /// As an exptime: gone at once. No clock ever reads less than 2.
+    public static let past = Moment(1)
+
+    @inline(__always) public static func < (a: Moment, b: Moment) -> Bool { a.rawValue < b.rawValue }
+}

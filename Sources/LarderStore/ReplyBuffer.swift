@@ -1,0 +1,295 @@
+// Reply bytes on their way out: the one place where reply memory is written. Short values are copied in under the
+// stripe's lock; long ones are pinned in the arena and only named here, to be written from where they lie.
+import Glibc
+
+/// A growing run of reply bytes with pinned values in between. Owned by one worker (or by one connection whose client
+/// doesn't read). Growth is checked: when memory runs out `overflowed` is set and appends are dropped, so that the
+/// session can answer with an error instead of half a reply.
+@safe
+public struct ReplyBuffer: ~Copyable {
+    /// Above this many buffered bytes a session should hand the buffer over to be written before it goes on.
+    public static let softLimit = 128 << 10
+    /// Pinned bytes of one buffer above which the same holds.
+    public static let pinnedLimit = 1 << 20
+    static let segmentsMax = 64
+
+    /// A pinned value, to be sent after `offset` bytes of the buffer.
+    struct Segment {
+        var offset: Int
+        var value: PinnedValue
+    }
+
+    var base: UnsafeMutableRawPointer?
+    public private(set) var capacity: Int
+    /// Bytes in the buffer itself, pinned values not counted.
+    public private(set) var count = 0
+    /// Bytes of `count` already sent.
+    var sent = 0
+    var segments: UnsafeMutablePointer<Segment>?
+    private(set) var segmentCount = 0
+    var segmentsSent = 0
+    private(set) var pinnedBytes = 0
+    public private(set) var overflowed = false
+
+    /// An empty buffer; `capacity` 0 allocates nothing until the first append.
+    public init(capacity: Int = 0) {
+        base = capacity > 0 ? malloc(capacity) : nil
+        self.capacity = base == nil ? 0 : capacity
+    }
+
+    deinit {
+        free(base)
+        free(segments)
+    }
+
+    public var isEmpty: Bool { count == sent && segmentsSent == segmentCount }
+    /// Whether a session should stop and let the buffer be written.
+    @inline(__always)
+    public var isFull: Bool {
+        count >= Self.softLimit || segmentCount >= Self.segmentsMax || pinnedBytes >= Self.pinnedLimit
+    }
+
+    /// A position to roll back to while nothing after it has been sent.
+    public struct Mark: Sendable {
+        var count: Int
+        var segmentCount: Int
+    }
+    public var mark: Mark { Mark(count: count, segmentCount: segmentCount) }
+
+    /// Drops everything appended after `mark`, unpinning what was pinned.
+    public mutating func rollback(to mark: Mark, store: StoreClient) {
+        while segmentCount > mark.segmentCount {
+            segmentCount -= 1
+            pinnedBytes -= segments![segmentCount].value.length
+            store.unpin(segments![segmentCount].value)
+        }
+        count = min(count, mark.count)
+        overflowed = false
+    }
+
+    /// Makes room for `bytes` more; false (and `overflowed`) if memory can't be had.
+    @inline(__always)
+    public mutating func reserve(_ bytes: Int) -> Bool {
+        if count &+ bytes <= capacity { return true }
+        return grow(bytes)
+    }
+
+    @inline(never)
+    private mutating func grow(_ bytes: Int) -> Bool {
+        let wanted = max(count + bytes, capacity * 2, 1024)
+        guard let larger = realloc(base, wanted) else {
+            overflowed = true
+            return false
+        }
+        base = larger
+        capacity = wanted
+        return true
+    }
+
+    // MARK: Appending. Each call reserves for itself.
+
+    @inline(__always)
+    public mutating func append(_ text: StaticString) {
+        append(pointer: UnsafeRawPointer(text.utf8Start), count: text.utf8CodeUnitCount)
+    }
+
+    @inline(__always)
+    public mutating func append(_ bytes: Span<UInt8>) {
+        let n = bytes.count
+        guard reserve(n) else { return }
+        bytes.withUnsafeBufferPointer { source in
+            if n > 0 { memcpy(base! + count, source.baseAddress!, n) }
+        }
+        count &+= n
+    }
+
+    /// The range `start ..< end` of `bytes`.
+    @inline(__always)
+    public mutating func append(_ bytes: Span<UInt8>, from start: Int, to end: Int) {
+        append(bytes.extracting(start..<end))
+    }
+
+    @inline(__always)
+    public mutating func append(byte: UInt8) {
+        guard reserve(1) else { return }
+        (base! + count).storeBytes(of: byte, as: UInt8.self)
+        count &+= 1
+    }
+
+    public mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append(pointer: UnsafeRawPointer($0.baseAddress), count: $0.count) }
+    }
+
+    @inline(__always)
+    public mutating func append(decimal value: UInt64) {
+        guard reserve(20) else { return }
+        count &+= Decimal.write(value, to: base! + count)
+    }
+
+    public mutating func append(decimal value: Int64) {
+        if value < 0 { append(byte: 0x2D) }
+        append(decimal: value.magnitude)
+    }
+
+    @inline(__always)
+    public mutating func append(decimal value: Int) { append(decimal: Int64(value)) }
+
+    @inline(__always)
+    mutating func append(pointer: UnsafeRawPointer?, count n: Int) {
+        guard n > 0, reserve(n) else { return }
+        memcpy(base! + count, pointer!, n)
+        count &+= n
+    }
+
+    /// Names a pinned value to be sent here; the caller has pinned it. False if there is no room to remember it.
+    mutating func append(pinned value: PinnedValue) -> Bool {
+        if segments == nil {
+            segments = malloc(Self.segmentsMax * MemoryLayout<Segment>.stride)?
+                .bindMemory(to: Segment.self, capacity: Self.segmentsMax)
+        }
+        guard let segments, segmentCount < Self.segmentsMax else { return false }
+        segments[segmentCount] = Segment(offset: count, value: value)
+        segmentCount += 1
+        pinnedBytes += value.length
+        return true
+    }
+
+    // MARK: Sending
+
+    /// Bytes not yet sent, pinned values included.
+    public var unsentBytes: Int {
+        var bytes = count - sent
+        for i in segmentsSent..<segmentCount { bytes += segments![i].value.length - segments![i].value.sent }
+        return bytes
+    }
+
+    /// Describes the unsent bytes in order, at most `limit` pieces; returns how many were filled in.
+    public func fillVectors(_ vectors: UnsafeMutablePointer<iovec>, limit: Int, store: StoreClient) -> Int {
+        var filled = 0
+        var position = sent
+        for i in segmentsSent..<segmentCount where filled < limit {
+            let segment = segments![i]
+            if segment.offset > position {
+                vectors[filled] = iovec(iov_base: base! + position, iov_len: segment.offset - position)
+                filled += 1
+                position = segment.offset
+            }
+            if filled < limit {
+                filled += store.fillVectors(of: segment.value, vectors + filled, limit: limit - filled)
+                // A value with more pieces than fit must not be followed by what comes after it.
+                if filled == limit { return filled }
+            }
+        }
+        if filled < limit, count > position, base != nil {
+            vectors[filled] = iovec(iov_base: base! + position, iov_len: count - position)
+            filled += 1
+        }
+        return filled
+    }
+
+    /// The unsent bytes when no pinned value is among them: the usual case, one `send`.
+    @inline(__always)
+    public var plain: UnsafeRawBufferPointer? {
+        guard segmentCount == segmentsSent, let base else { return nil }
+        return UnsafeRawBufferPointer(start: base + sent, count: count - sent)
+    }
+
+    /// `bytes` more have been sent; values sent whole are unpinned.
+    public mutating func markSent(_ bytes: Int, store: StoreClient) {
+        var left = bytes
+        while segmentsSent < segmentCount {
+            let segment = segments! + segmentsSent
+            let before = min(left, segment.pointee.offset - sent)
+            sent += before
+            left -= before
+            if sent < segment.pointee.offset { return }
+            let part = min(left, segment.pointee.value.length - segment.pointee.value.sent)
+            segment.pointee.value.sent += part
+            left -= part
+            if segment.pointee.value.sent < segment.pointee.value.length { return }
+            store.unpin(segment.pointee.value)
+            pinnedBytes -= segment.pointee.value.length
+            segmentsSent += 1
+        }
+        sent += left
+    }
+
+    /// Forgets everything; pinned values are unpinned. The memory is kept for the next use.
+    @inline(__always)
+    public mutating func reset(store: StoreClient) {
+        if segmentCount > 0 { dropSegments(store: store) }
+        count = 0
+        sent = 0
+        overflowed = false
+    }
+
+    @inline(never)
+    private mutating func dropSegments(store: StoreClient) {
+        while segmentsSent < segmentCount {
+            store.unpin(segments![segmentsSent].value)
+            segmentsSent += 1
+        }
+        segmentCount = 0
+        segmentsSent = 0
+        pinnedBytes = 0
+    }
+
+    /// Moves the unsent part into a buffer of its own, sized to fit; self is empty afterwards. Nil if memory can't be had
+    /// (then self is unchanged).
+    public mutating func takeUnsent(store: StoreClient) -> ReplyBuffer? {
+        let bytes = count - sent
+        var other = ReplyBuffer(capacity: max(bytes, 1))
+        guard other.base != nil else { return nil }
+        for i in segmentsSent..<segmentCount {
+            var segment = segments![i]
+            segment.offset -= sent
+            guard other.append(pinned: segment.value) else { return nil }
+            other.segments![other.segmentCount - 1].offset = segment.offset
+        }
+        if bytes > 0 { memcpy(other.base!, base! + sent, bytes) }
+        other.count = bytes
+        segmentCount = 0
+        segmentsSent = 0
+        pinnedBytes = 0
+        count = 0
+        sent = 0
+        return other
+    }
+}
+
+/// Decimal digits, written without allocation.
+enum Decimal {
+    /// Writes `value`'s digits at `out` (room for 20 needed); returns how many.
+    @inline(__always)
+    static func write(_ value: UInt64, to out: UnsafeMutableRawPointer) -> Int {
+        if value < 10 {
+            out.storeBytes(of: UInt8(truncatingIfNeeded: value) &+ 0x30, as: UInt8.self)
+            return 1
+        }
+        let n = digits(value)
+        var v = value
+        var i = n
+        while v >= 10 {
+            let q = v / 10
+            i &-= 1
+            out.storeBytes(of: UInt8(truncatingIfNeeded: v &- q &* 10) &+ 0x30, toByteOffset: i, as: UInt8.self)
+            v = q
+        }
+        out.storeBytes(of: UInt8(truncatingIfNeeded: v) &+ 0x30, as: UInt8.self)
+        return n
+    }
+
+    @inline(__always)
+    static func digits(_ value: UInt64) -> Int {
+        var n = 1
+        var bound: UInt64 = 10
+        while n < 20, value >= bound {
+            n &+= 1
+            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
+            if overflow { return value >= bound ? 20 : n }
+            bound = next
+        }
+        return n
+    }
+}

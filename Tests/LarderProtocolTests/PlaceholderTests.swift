@@ -1,0 +1,4 @@
+import Testing
+@testable import LarderProtocol
+
+@Test func placeholder() {}
