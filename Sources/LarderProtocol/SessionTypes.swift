@@ -20,10 +20,14 @@ public enum Verdict: ~Copyable {
 
 /// Orders to the server.
 public enum Effect: Sendable {
-    /// `watch`: the connection becomes a watcher of these kinds (bits of `EventKind`).
+    /// `watch`: the connection becomes a watcher of these kinds (bits of `EventKind`). The server answers `OK`, or
+    /// `WATCHER_TOO_MANY log watcher limit reached`, and lets it watch from then on.
     case watch(UInt32)
+    /// No answer; the connection is closed with the rest.
     case shutdown(graceful: Bool)
+    /// `OK` has been appended already; the settings row `verbosity` is remembered by the session.
     case setVerbosity(Int)
+    /// The server answers `OK` or the error's text.
     case refreshCertificates
 }
 
@@ -101,10 +105,24 @@ public struct SessionOptions: Sendable {
     public var prefixDelimiter: UInt8 = 0x3A
     public var detailEnabled = false
     public var tracksSizes = false
+    /// What decides which lines `stats` has.
+    public var stats = StatsOptions()
     /// What `version` answers: a version every client can parse and takes for a modern memcached.
     public var version = "1.6.45"
     /// Unix time of the store's moment 0, to convert absolute exptimes (once, on arrival).
     public var unixTimeOfMomentZero: Int64 = 0
+    public init() {}
+}
+
+/// Switches of memcached that decide which lines `stats` and `stats items` have; defaults as memcached's.
+public struct StatsOptions: Sendable {
+    public var maxConnectionsFast = true   // -o maxconns_fast
+    public var slabReassign = true         // -o slab_reassign
+    /// At start; `lru_crawler enable` and `disable` change it while running.
+    public var crawler = true              // -o lru_crawler
+    public var maintainer = true           // -o lru_maintainer
+    public var temporaryItems = false      // -o temporary_ttl
+    public var idleTimeout = false         // -o idle_timeout
     public init() {}
 }
 
@@ -113,12 +131,26 @@ public struct WorkerContext: ~Copyable {
     public let store: StoreClient
     public let options: SessionOptions
     public let facts: any ServerFacts
+    /// What operators changed since start; one for all workers.
+    public let admin: AdminState
+    /// The connection's number in events (memcached's cfd): the server sets it before each `receive`.
+    public var descriptor: Int32 = -1
+    let log: EventLog
+    /// This worker's events on their way to watchers; nil where nobody can watch.
+    let ring: EventRing?
+    /// What is to be recorded during this `receive` (`EventKind` bits); 0 nearly always.
+    var attention: UInt32 = 0
     /// Operations parsed and not yet executed; scratch of one `receive` call.
     var batch = InlineArray<32, Operation>(repeating: Operation())
 
-    public init(store: StoreClient, options: SessionOptions, facts: any ServerFacts) {
+    public init(
+        store: StoreClient, options: SessionOptions, facts: any ServerFacts, admin: AdminState, ring: EventRing? = nil
+    ) {
         self.store = store
         self.options = options
         self.facts = facts
+        self.admin = admin
+        log = admin.log
+        self.ring = ring
     }
 }
