@@ -17,6 +17,8 @@ let package = Package(
             name: "CLibevent",
             linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]
         ),
+        // getopt_long, fork, signalfd and a few more calls that Swift's Glibc module lacks.
+        .target(name: "CSystem"),
         // Memory, index, eviction, expiry. No sockets, no protocol text.
         .target(name: "LarderStore", dependencies: ["CIntrinsics"]),
         // Bytes in, bytes out. No sockets. Everything from the network is parsed here, and nothing here is unsafe.
@@ -26,7 +28,7 @@ let package = Package(
             swiftSettings: [.strictMemorySafety()]
         ),
         // The only room with file descriptors, threads and libevent.
-        .target(name: "LarderServer", dependencies: ["LarderProtocol", "LarderStore", "CLibevent"]),
+        .target(name: "LarderServer", dependencies: ["LarderProtocol", "LarderStore", "CLibevent", "CSystem"]),
         .executableTarget(name: "larder", dependencies: ["LarderServer"]),
         .testTarget(name: "LarderStoreTests", dependencies: ["LarderStore"]),
         .testTarget(name: "LarderProtocolTests", dependencies: ["LarderProtocol", "LarderStore"]),

@@ -1,0 +1,43 @@
+#define _GNU_SOURCE
+#include "CSystem.h"
+#include <grp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+int csys_next_option(
+    int argc, char *const *argv, const char *letters, const struct option *names, int restart,
+    const char **argument, int *culprit, int *next) {
+    if (restart) optind = 0; // glibc: forget the last command line entirely
+    opterr = 0;
+    optarg = NULL;
+    optopt = 0;
+    int found = getopt_long(argc, argv, letters, names, NULL);
+    *argument = optarg;
+    *culprit = optopt;
+    *next = optind;
+    return found;
+}
+
+pid_t csys_fork(void) { return fork(); }
+
+int csys_drop_groups(void) { return setgroups(0, NULL); }
+
+int csys_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int csys_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); }
+
+int csys_signal_descriptor(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int csys_next_signal(int descriptor) {
+    struct signalfd_siginfo info;
+    return read(descriptor, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
