@@ -5,6 +5,8 @@ import Synchronization
 /// What one client counts for the whole store or server; names follow memcached's `stats`.
 public enum Counter: Int, CaseIterable, Sendable {
     case cmdFlush, cmdTouch, cmdMeta
+    /// Keys asked for by gat, gats and mg with T: part of cmd_get, but not of get_hits and get_misses.
+    case cmdGat
     case getMisses, getExpired, getFlushed
     case deleteMisses, incrMisses, decrMisses, casMisses, touchMisses
     case storeTooLarge, storeNoMemory
