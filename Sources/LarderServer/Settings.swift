@@ -29,6 +29,7 @@ public struct Settings: Sendable {
     public var listenText: String?
     /// TCP port: 0 off, -1 any free one (the same for both families).
     public var port = 11211
+    var portIsGiven = false
     /// UDP port: 0 off, -1 any free one.
     public var udpPort = 0
     /// A unix socket instead of the network (`-s`), and its mode.
