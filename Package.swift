@@ -32,7 +32,10 @@ let package = Package(
         .executableTarget(name: "larder", dependencies: ["LarderServer"]),
         .testTarget(name: "LarderStoreTests", dependencies: ["LarderStore"]),
         .testTarget(name: "LarderProtocolTests", dependencies: ["LarderProtocol", "LarderStore"]),
-        .testTarget(name: "LarderServerTests", dependencies: ["LarderServer"]),
+        // Starts the built daemon and talks to it over sockets; Clients/ holds the scripts real clients run.
+        .testTarget(name: "LarderServerTests", dependencies: ["LarderServer"], exclude: ["Clients"]),
+        // The house rules, read off the sources themselves.
+        .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,2 @@
 import Testing
-@testable import LarderServer
-
 @Test func placeholder() {}

@@ -1,0 +1,98 @@
+// Running under systemd: the notices it waits for, sockets it passes, the unit files it reads.
+import Foundation
+import Testing
+
+@Suite struct SystemdTests {
+    /// What systemd does: a datagram socket the daemon writes its state to.
+    private final class NotifySocket {
+        let path: String
+        private let descriptor: Int32
+
+        init(_ folder: TemporaryFolder) throws {
+            path = folder.path("notify")
+            descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            let descriptor = self.descriptor
+            guard withUnixAddress(path, { bind(descriptor, $0, $1) }) == 0 else { throw Trouble("no notify socket") }
+            chmod(path, 0o777)
+        }
+
+        deinit { close(descriptor) }
+
+        /// The next notice.
+        func notice() throws -> String {
+            var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&ready, 1, Int32(Surroundings.patience * 1000)) == 1 else { throw Trouble("no notice came") }
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            let count = recv(descriptor, &bytes, bytes.count, 0)
+            return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
+        }
+    }
+
+    @Test func tellsWhenItIsReadyAndWhenItStops() throws {
+        let folder = try TemporaryFolder()
+        let socket = try NotifySocket(folder)
+        let daemon = try Daemon(folder: folder, environment: ["NOTIFY_SOCKET": socket.path], waitsForPorts: false)
+        #expect(try socket.notice().split(separator: "\n").contains("READY=1"))
+        // Ready means ready: the port answers at once.
+        let text = try String(contentsOfFile: folder.path("larder.ports"), encoding: .utf8)
+        try Wire.tcp(Daemon.parse(text)[0].port).ask("mn\r\n", "MN\r\n")
+        daemon.process.signal(SIGTERM)
+        #expect(try socket.notice().split(separator: "\n").contains("STOPPING=1"))
+        #expect(try daemon.process.waitForEnd() == .exited(0))
+    }
+
+    /// An address that starts with @ is an abstract one.
+    @Test func anUnreachableNotifySocketIsNoReasonToFail() throws {
+        let daemon = try Daemon(environment: ["NOTIFY_SOCKET": "/nonexistent/notify"])
+        try daemon.connect().ask("mn\r\n", "MN\r\n")
+        try daemon.stop()
+    }
+
+    /// LISTEN_PID must be the daemon's own pid, so a shell that becomes the daemon sets it.
+    @Test func takesTheSocketItIsGiven() throws {
+        let folder = try TemporaryFolder()
+        let socket = try BoundSocket()
+        let user = Surroundings.runsAsRoot ? ["-u", "root"] : []
+        let script = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\""
+        let process = try ChildProcess(
+            "/bin/sh", ["-c", script, "sh", Surroundings.daemon] + user, folder: folder, name: "larder",
+            descriptors: [socket.descriptor])
+        // Connections wait in the socket's queue from before the daemon has started.
+        let wire = try Wire.tcp(socket.port)
+        try wire.ask("set a 0 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
+        let others = try (0 ..< 20).map { _ in try Wire.tcp(socket.port) }
+        for other in others { try other.ask("get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n") }
+        process.signal(SIGTERM)
+        #expect(try process.waitForEnd() == .exited(0), "\(process.errors)")
+    }
+
+    /// Variables meant for another process are none of its business.
+    @Test func ignoresSocketsMeantForOthers() throws {
+        let daemon = try Daemon(environment: ["LISTEN_PID": "1", "LISTEN_FDS": "1"])
+        try daemon.connect().ask("mn\r\n", "MN\r\n")
+        try daemon.stop()
+    }
+
+    @Test func unitFilesAreClean() throws {
+        let verifier = Surroundings.find("systemd-analyze")
+        try Surroundings.require(verifier != nil, "systemd-analyze")
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().path
+        let folder = try TemporaryFolder()
+        // The program the unit names is not installed here: have one at that path's place.
+        for name in ["larder.service", "larder.socket"] {
+            let text = try String(contentsOfFile: root + "/systemd/" + name, encoding: .utf8)
+            let rows = text.split(separator: "\n", omittingEmptySubsequences: false).map { row in
+                guard row.hasPrefix("ExecStart=") else { return String(row) }
+                let words = row.dropFirst("ExecStart=".count).split(separator: " ").dropFirst()
+                return "ExecStart=/bin/true " + words.joined(separator: " ")
+            }
+            try rows.joined(separator: "\n").write(toFile: folder.path(name), atomically: true, encoding: .utf8)
+        }
+        let paths = [folder.path("larder.service"), folder.path("larder.socket")]
+        let said = try ChildProcess.run(verifier!, ["verify", "--man=no"] + paths)
+        #expect(said.ending == .exited(0), "\(said.errors)")
+        let complaints = said.errors.split(separator: "\n").filter { $0.contains(folder.root) || $0.contains("larder") }
+        #expect(complaints.isEmpty, "\(said.errors)")
+    }
+}
