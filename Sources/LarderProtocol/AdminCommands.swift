@@ -1,5 +1,5 @@
-// The commands operators type: which there are, and those that turn the server itself (memory limit, verbosity, watch,
-// shutdown). Nothing here is on the request path: a command is a handful of strings.
+// The commands operators type: which there are, and those that turn the server itself (memory limit,
+// verbosity, watch, shutdown). Nothing here is on the request path: a command is a handful of strings.
 import LarderStore
 
 /// What the session does after an admin command.

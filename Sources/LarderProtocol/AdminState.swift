@@ -1,11 +1,12 @@
-// What operators change while the server runs, shared by all workers of a server: switches other rooms obey, and
-// settings that `stats settings` must show as they are now.
+// What operators change while the server runs, shared by all workers of a server: switches other rooms obey,
+// and settings that `stats settings` must show as they are now.
 import LarderStore
 import Synchronization
 
 /// One per server, made at start and lent to every worker.
 public final class AdminState: Sendable {
-    /// Streams of dumps under way at once, all clients together: each holds a little memory and costs a worker time.
+    /// Streams of dumps under way at once, all clients together: each holds a little memory and costs a
+    /// worker time.
     static let dumpsMax = 32
 
     /// The shared part of the event rings.

@@ -1,5 +1,6 @@
-// The rows of `stats items` and `stats slabs`: one class each, in memcached's order. Of memcached's four lists Larder
-// has two: items on probation stand for "hot", all others for "cold", whose tail is what is evicted next.
+// The rows of `stats items` and `stats slabs`: one class each, in memcached's order. Of memcached's four
+// lists Larder has two: items on probation stand for "hot", all others for "cold", whose tail is what is
+// evicted next.
 import LarderStore
 
 /// One class, and the switches that decide which of its lines are there.
@@ -12,7 +13,8 @@ public enum ClassStats {
     public typealias Row = StatRow<ClassFacts>
 
     private static func counter(
-        _ name: String, _ counter: ClassCounter, if isShown: @escaping @Sendable (ClassFacts) -> Bool = { _ in true }
+        _ name: String, _ counter: ClassCounter,
+        if isShown: @escaping @Sendable (ClassFacts) -> Bool = { _ in true }
     ) -> Row {
         Row(name, if: isShown) { .number($0.figures.count(counter)) }
     }

@@ -1,9 +1,10 @@
-// Answers that walk over all items: `lru_crawler metadump` and `mgdump`, `stats cachedump`, `stats sizes`. A dump is a
-// cursor that goes on whenever its client has read what it was sent: it never blocks a worker for more than a step,
-// and a client that stops reading costs nothing but the cursor.
+// Answers that walk over all items: `lru_crawler metadump` and `mgdump`, `stats cachedump`, `stats sizes`. A
+// dump is a cursor that goes on whenever its client has read what it was sent: it never blocks a worker for
+// more than a step, and a client that stops reading costs nothing but the cursor.
 import LarderStore
 
-/// A class, so that a session not dumping carries one word for it. Used by one thread at a time, as its session is.
+/// A class, so that a session not dumping carries one word for it. Used by one thread at a time, as its
+/// session is.
 final class Dump {
     enum Form: Equatable {
         case metadump
@@ -37,15 +38,17 @@ final class Dump {
 
     deinit { admin.endDump() }
 
-    /// Goes on for one step; true when the answer is complete. The session hands the reply over to be written (or
-    /// lets others have their turn, if there is nothing in it) before it asks again.
+    /// Goes on for one step; true when the answer is complete. The session hands the reply over to be written
+    /// (or lets others have their turn, if there is nothing in it) before it asks again.
     func proceed(_ worker: inout WorkerContext, _ reply: inout ReplyBuffer) -> Bool {
         let now = worker.store.now
         let unixOfZero = worker.options.unixTimeOfMomentZero
         let start = reply.count
         var isComplete = false
         worker.store.walk(&cursor, limit: Self.itemsPerStep, now: now) { item in
-            guard reply.count - start < Self.bytesPerStep, !reply.isFull, !reply.overflowed else { return false }
+            guard reply.count - start < Self.bytesPerStep, !reply.isFull, !reply.overflowed else {
+                return false
+            }
             let mark = reply.count
             switch form {
             case .metadump: Self.appendMeta(item, unixOfZero, &reply)

@@ -1,5 +1,5 @@
-// What `watch` can show: the kinds a client asks for, and the text line each event becomes. Workers leave records
-// (Recording.swift); the journal takes them out of the rings and asks here for the line.
+// What `watch` can show: the kinds a client asks for, and the text line each event becomes. Workers leave
+// records (Recording.swift); the journal takes them out of the rings and asks here for the line.
 import LarderStore
 
 /// Bits of `Effect.watch` and of the event log's mask.
@@ -24,8 +24,8 @@ public struct EventKind: OptionSet, Sendable {
     static let detail = EventKind(rawValue: 1 << 31)
 
     static let names: [(String, EventKind)] = [
-        ("fetchers", .fetchers), ("mutations", .mutations), ("evictions", .evictions), ("deletions", .deletions),
-        ("connevents", .connevents), ("sysevents", .sysevents), ("rawcmds", .rawcmds),
+        ("fetchers", .fetchers), ("mutations", .mutations), ("evictions", .evictions),
+        ("deletions", .deletions), ("connevents", .connevents), ("sysevents", .sysevents), ("rawcmds", .rawcmds),
         ("proxyreqs", .proxyreqs), ("proxyevents", .proxyevents), ("proxyuser", .proxyuser),
     ]
 }
@@ -109,8 +109,8 @@ extension WriteOutcome.Status {
 }
 
 extension EventLine {
-    /// Appends the line of `record`, line end included, to `out`. Seconds and microseconds together read as a decimal
-    /// fraction: microseconds always have six digits.
+    /// Appends the line of `record`, line end included, to `out`. Seconds and microseconds together read as a
+    /// decimal fraction: microseconds always have six digits.
     public static func append(_ record: EventRecord, payload: [UInt8], to out: inout [UInt8]) {
         let micros = String(max(0, record.microseconds))
         let padding = String(repeating: "0", count: max(0, 6 - micros.utf8.count))
@@ -138,7 +138,8 @@ extension EventLine {
             out += (" cmd=\(word(DeleteCommand.words, record.command)) clsid=\(record.slabClass)"
                 + " size=\(record.size)").utf8
         case .connectionNew, .connectionClose:
-            out += (record.line == EventLine.connectionNew.rawValue ? "type=conn_new " : "type=conn_close ").utf8
+            let isNew = record.line == EventLine.connectionNew.rawValue
+            out += (isNew ? "type=conn_new " : "type=conn_close ").utf8
             out += payload
             out += " cfd=\(record.descriptor)".utf8
         case .command:

@@ -1,12 +1,13 @@
-// The rows of `stats` without an argument, in memcached's order and with its names; where Larder is built otherwise, a
-// row shows the nearest thing that is true, and 0 where nothing of the kind happens.
+// The rows of `stats` without an argument, in memcached's order and with its names; where Larder is built
+// otherwise, a row shows the nearest thing that is true, and 0 where nothing of the kind happens.
 import LarderStore
 
 public enum GeneralStats {
     public typealias Row = StatRow<StatsFacts>
 
     public static let rows: [Row] =
-        processRows + connectionRows + commandRows + trafficRows + indexRows + slabRows + lruRows + logRows + itemRows
+        processRows + connectionRows + commandRows + trafficRows + indexRows + slabRows + lruRows + logRows
+        + itemRows
 
     private static let processRows: [Row] = [
         Row("pid", .gauge) { .number($0.server.pid) },

@@ -1,5 +1,6 @@
-// `stats detail`: requests counted by key prefix, the part before the delimiter. Shared by all workers behind one
-// lock, which only those pay who have turned it on; prefixes come from clients, so their number and bytes are bounded.
+// `stats detail`: requests counted by key prefix, the part before the delimiter. Shared by all workers behind
+// one lock, which only those pay who have turned it on; prefixes come from clients, so their number and bytes
+// are bounded.
 import LarderStore
 import Synchronization
 
@@ -78,7 +79,9 @@ final class PrefixStatistics: Sendable {
             }
             slot = (slot + 1) & (slotCount - 1)
         }
-        guard table.order.count < prefixesMax, table.bytes.count + prefix.count <= bytesMax else { return nil }
+        guard table.order.count < prefixesMax, table.bytes.count + prefix.count <= bytesMax else {
+            return nil
+        }
         table.slots[slot] = Entry(hash: hash, start: table.bytes.count, length: prefix.count)
         table.bytes += prefix
         table.order.append(slot)

@@ -1,5 +1,5 @@
-// What a worker leaves behind for `watch` and `stats detail`. A session asks `worker.attention != 0` before any of
-// these; it is refreshed once per receive, so that nobody watching costs one load and one compare.
+// What a worker leaves behind for `watch` and `stats detail`. A session asks `worker.attention != 0` before
+// any of these; it is refreshed once per receive, so that nobody watching costs one load and one compare.
 import LarderStore
 
 extension WorkerContext {
@@ -10,11 +10,12 @@ extension WorkerContext {
     @inline(__always)
     private func wants(_ kind: EventKind) -> Bool { attention & kind.rawValue != 0 }
 
-    /// A key was looked up by get, gets, gat, gats, mg, me, touch, incr, decr, ma, delete or md; `counts` says whether
-    /// `stats detail` takes it for a get (get, gets, gat, gats, mg).
+    /// A key was looked up by get, gets, gat, gats, mg, me, touch, incr, decr, ma, delete or md; `counts`
+    /// says whether `stats detail` takes it for a get (get, gets, gat, gats, mg).
     @inline(never)
     func recordFetch(
-        _ key: Span<UInt8>, _ status: FetchStatus, slabClass: UInt8 = 0, valueLength: Int = 0, counts: Bool = true
+        _ key: Span<UInt8>, _ status: FetchStatus, slabClass: UInt8 = 0, valueLength: Int = 0,
+        counts: Bool = true
     ) {
         if wants(.fetchers) {
             var record = EventLine.itemGet.record(descriptor: descriptor)
@@ -26,7 +27,8 @@ extension WorkerContext {
         if counts, wants(.detail) { admin.prefixes.count(key, status == .found ? .hit : .miss, store: store) }
     }
 
-    /// To be called before a store command touches the store: memcached looks the key up first, and watchers see that.
+    /// To be called before a store command touches the store: memcached looks the key up first, and watchers
+    /// see that.
     @inline(never)
     func recordFetchBeforeStore(_ key: Span<UInt8>, hash: UInt64, now: Moment) {
         guard wants(.fetchers) else { return }

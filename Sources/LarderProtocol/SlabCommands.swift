@@ -1,5 +1,6 @@
-// `slabs` and `lru`: page moves between classes, and the few knobs of the eviction policy that Larder has. Knobs of
-// memcached that turn nothing here are refused with the reason, so that nobody tunes a lever that isn't connected.
+// `slabs` and `lru`: page moves between classes, and the few knobs of the eviction policy that Larder has.
+// Knobs of memcached that turn nothing here are refused with the reason, so that nobody tunes a lever that
+// isn't connected.
 import LarderStore
 
 enum SlabCommands {
@@ -47,7 +48,7 @@ enum SlabCommands {
                 reply.append("ERROR\r\n")
                 return
             }
-            reply.append("ERROR automove ratios have no effect here: classes are kept at equal age by size\r\n")
+            reply.append("ERROR automove ratios have no effect here: ages decide\r\n")
         case "window":
             guard let window = Words.unsigned(words, 3) else {
                 reply.append("CLIENT_ERROR bad command line format\r\n")
@@ -92,8 +93,8 @@ enum SlabCommands {
         return .answered
     }
 
-    /// `hot%` is the share of a class for items not yet proven; the other three numbers are checked and, having no
-    /// counterpart, left as they were in `stats settings`.
+    /// `hot%` is the share of a class for items not yet proven; the other three numbers are checked and,
+    /// having no counterpart, left as they were in `stats settings`.
     private static func tune(
         _ words: [String], _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) {

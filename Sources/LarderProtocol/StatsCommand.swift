@@ -3,9 +3,9 @@ import LarderStore
 
 enum StatsCommand {
     private static let subcommands: [(name: String, handler: AdminCommands.Handler)] = [
-        ("reset", reset), ("detail", detail), ("settings", settings), ("cachedump", cachedump), ("conns", conns),
-        ("items", items), ("slabs", slabs), ("sizes", sizes), ("sizes_enable", sizesEnable),
-        ("sizes_disable", sizesDisable), ("larder", larder),
+        ("reset", reset), ("detail", detail), ("settings", settings), ("cachedump", cachedump),
+        ("conns", conns), ("items", items), ("slabs", slabs), ("sizes", sizes),
+        ("sizes_enable", sizesEnable), ("sizes_disable", sizesDisable), ("larder", larder),
     ]
 
     @Sendable

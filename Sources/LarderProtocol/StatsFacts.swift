@@ -1,5 +1,5 @@
-// What `stats`, `/metrics` and the status page are made of: every figure of the server, collected once. Collecting and
-// rendering are apart, so that all three show the same moment.
+// What `stats`, `/metrics` and the status page are made of: every figure of the server, collected once.
+// Collecting and rendering are apart, so that all three show the same moment.
 import LarderStore
 
 /// One look at everything a server counts.
@@ -7,8 +7,8 @@ public struct StatsFacts: Sendable {
     public var store: StoreSnapshot
     public var server: ServerFigures
     public var options: StatsOptions
-    /// Searches for expired items: whether they are on, whether one asked for is under way, how many were asked for
-    /// (dumps are such walks too).
+    /// Searches for expired items: whether they are on, whether one asked for is under way, how many were
+    /// asked for (dumps are such walks too).
     public var crawlerEnabled: Bool
     public var crawlerRunning: Bool
     public var crawlsStarted: UInt64
@@ -71,7 +71,8 @@ public struct StatRow<Source: Sendable>: Sendable {
     public let value: @Sendable (Source) -> StatValue
 
     init(
-        _ name: String, _ kind: Kind = .counter, if isShown: @escaping @Sendable (Source) -> Bool = { _ in true },
+        _ name: String, _ kind: Kind = .counter,
+        if isShown: @escaping @Sendable (Source) -> Bool = { _ in true },
         _ value: @escaping @Sendable (Source) -> StatValue
     ) {
         self.name = name
@@ -91,7 +92,10 @@ extension StatRow where Source == StatsFacts {
         self.init(name) { .number($0.store.sum(counter)) }
     }
     /// A thing memcached counts that doesn't happen here.
-    init(never name: String, _ kind: Kind = .counter, if isShown: @escaping @Sendable (StatsFacts) -> Bool = { _ in true }) {
+    init(
+        never name: String, _ kind: Kind = .counter,
+        if isShown: @escaping @Sendable (StatsFacts) -> Bool = { _ in true }
+    ) {
         self.init(name, kind, if: isShown) { _ in .number(UInt64(0)) }
     }
 }

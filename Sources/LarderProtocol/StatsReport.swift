@@ -1,4 +1,5 @@
-// Figures as `STAT <name> <value>` lines, ended by END. The tables say what there is to print; this prints it.
+// Figures as `STAT <name> <value>` lines, ended by END. The tables say what there is to print; this prints
+// it.
 import LarderStore
 
 enum StatsReport {
@@ -28,7 +29,8 @@ enum StatsReport {
         appendEnd(to: &reply)
     }
 
-    /// `stats slabs`: classes without pages are left out; `total_malloced` is the memory of all classes' pages.
+    /// `stats slabs`: classes without pages are left out; `total_malloced` is the memory of all classes'
+    /// pages.
     static func appendSlabs(of facts: StatsFacts, to reply: inout ReplyBuffer) {
         var active = 0
         var pages = 0
@@ -62,7 +64,8 @@ enum StatsReport {
                 appendLine("\(row.descriptor):listen_addr", row.listenAddress, to: &reply)
             }
             appendLine("\(row.descriptor):state", row.state, to: &reply)
-            appendLine("\(row.descriptor):secs_since_last_cmd", String(row.secondsSinceLastCommand), to: &reply)
+            let seconds = String(row.secondsSinceLastCommand)
+            appendLine("\(row.descriptor):secs_since_last_cmd", seconds, to: &reply)
         }
         appendEnd(to: &reply)
     }

@@ -1,13 +1,16 @@
-// Where threads leave what `watch` shows: one fixed ring per producing thread, emptied by the journal. All memory is
-// taken once at start; a full ring drops the newest event and counts it, so that a slow watcher never slows a worker.
+// Where threads leave what `watch` shows: one fixed ring per producing thread, emptied by the journal. All
+// memory is taken once at start; a full ring drops the newest event and counts it, so that a slow watcher
+// never slows a worker.
 import Glibc
 import Synchronization
 
-/// What all rings of a server share: which kinds anybody watches, and the number that orders events of all threads.
+/// What all rings of a server share: which kinds anybody watches, and the number that orders events of all
+/// threads.
 @safe
 public struct EventLog: @unchecked Sendable {
-    // Safe to share: only atomics behind the pointers. They live on two cache lines, since every worker reads the
-    // mask once per receive while the sequence is written per event. Never freed: a server has one, for good.
+    // Safe to share: only atomics behind the pointers. They live on two cache lines, since every worker reads
+    // the mask once per receive while the sequence is written per event. Never freed: a server has one, for
+    // good.
     private let maskWord: UnsafeMutablePointer<Atomic<UInt32>>
     private let sequenceWord: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -18,7 +21,8 @@ public struct EventLog: @unchecked Sendable {
         sequenceWord = (memory + 128).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
-    /// Bits of what is to be recorded: the kinds somebody watches and, from the protocol's side, `stats detail`.
+    /// Bits of what is to be recorded: the kinds somebody watches and, from the protocol's side, `stats
+    /// detail`.
     @inline(__always)
     public var mask: UInt32 { maskWord.pointee.load(ordering: .relaxed) }
 
@@ -81,8 +85,8 @@ public struct EventRing: @unchecked Sendable {
     }
 
     public let log: EventLog
-    // Safe to share: bytes between `taken` and `offered` belong to the consumer, all others to the producer, and the
-    // cursors are atomics with release/acquire. Never freed: a server has one per thread, for good.
+    // Safe to share: bytes between `taken` and `offered` belong to the consumer, all others to the producer,
+    // and the cursors are atomics with release/acquire. Never freed: a server has one per thread, for good.
     private let cursors: UnsafeMutablePointer<Cursors>
     private let bytes: UnsafeMutableRawPointer
     private let capacity: UInt64
@@ -119,8 +123,9 @@ public struct EventRing: @unchecked Sendable {
         record.payloadLength = UInt16(truncatingIfNeeded: length)
         record.sequence = log.nextSequence()
         withUnsafeBytes(of: &record) { copyIn($0.baseAddress!, $0.count, at: at) }
+        let textAt = at &+ UInt64(Self.headerBytes)
         payload.withUnsafeBufferPointer {
-            if length > 0 { copyIn(UnsafeRawPointer($0.baseAddress!), length, at: at &+ UInt64(Self.headerBytes)) }
+            if length > 0 { copyIn(UnsafeRawPointer($0.baseAddress!), length, at: textAt) }
         }
         count(dropped: false)
         cursors.pointee.offered.store(at &+ needed, ordering: .releasing)
@@ -148,8 +153,8 @@ public struct EventRing: @unchecked Sendable {
     public var droppedCount: UInt64 { cursors.pointee.dropped.load(ordering: .relaxed) }
     public var writtenCount: UInt64 { cursors.pointee.written.load(ordering: .relaxed) }
 
-    /// The oldest event's record, left in place; nil if there is none. Merging several rings by `sequence` gives the
-    /// order in which things happened.
+    /// The oldest event's record, left in place; nil if there is none. Merging several rings by `sequence`
+    /// gives the order in which things happened.
     public func peek() -> EventRecord? {
         let at = cursors.pointee.taken.load(ordering: .relaxed)
         guard at != cursors.pointee.offered.load(ordering: .acquiring) else { return nil }

@@ -1,8 +1,9 @@
-// Evictions as `watch evictions` shows them: the store's side of the event rings. A `StoreClient` that was given a
-// log writes one record per evicted item while somebody watches, and pays one relaxed load per eviction otherwise.
+// Evictions as `watch evictions` shows them: the store's side of the event rings. A `StoreClient` that was
+// given a log writes one record per evicted item while somebody watches, and pays one relaxed load per
+// eviction otherwise.
 
-/// How the store reports evictions of one client thread. The ring is that thread's own, so that a ring keeps its
-/// single producer; kind and line are the protocol's numbers for the event.
+/// How the store reports evictions of one client thread. The ring is that thread's own, so that a ring keeps
+/// its single producer; kind and line are the protocol's numbers for the event.
 public struct EvictionLog: Sendable {
     public let ring: EventRing
     public let kind: UInt32
@@ -18,8 +19,8 @@ public struct EvictionLog: Sendable {
     @inline(__always)
     public var isWanted: Bool { ring.log.mask & kind != 0 }
 
-    /// Records that a live item was evicted. Touches memory only (no lock, no system call but the vDSO's clock), so
-    /// it may be called under a stripe's lock, while the key is still readable.
+    /// Records that a live item was evicted. Touches memory only (no lock, no system call but the vDSO's
+    /// clock), so it may be called under a stripe's lock, while the key is still readable.
     public func record(
         key: Span<UInt8>, fetched: Bool, exptime: Moment, lastAccess: Moment, now: Moment, slabClass: UInt8,
         valueLength: Int

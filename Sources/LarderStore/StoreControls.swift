@@ -1,5 +1,5 @@
-// What an operator can turn on a running store: memory limit, page moves, crawls. Every control says whether it took
-// effect, so that no command answers OK for nothing.
+// What an operator can turn on a running store: memory limit, page moves, crawls. Every control says whether
+// it took effect, so that no command answers OK for nothing.
 
 /// What became of an order to move a page between classes.
 public enum PageReassignment: Sendable {
@@ -15,13 +15,15 @@ public enum PageReassignment: Sendable {
 }
 
 extension StoreClient {
-    /// The new bound of everything that grows with items. Shrinking frees pages step by step, by housekeeping.
-    /// False: out of the range the arena was reserved for.
+    /// The new bound of everything that grows with items. Shrinking frees pages step by step, by
+    /// housekeeping. False: out of the range the arena was reserved for.
     public func setMemoryLimit(bytes: Int) -> Bool { fatalError("for the lead") }
 
-    /// Moves one page from class `source` to class `target`; -1 as source lets the store choose, 0 as target is the
-    /// pool of free pages. The move may finish later.
-    public func reassignPage(from source: Int, to target: Int) -> PageReassignment { fatalError("for the lead") }
+    /// Moves one page from class `source` to class `target`; -1 as source lets the store choose, 0 as target
+    /// is the pool of free pages. The move may finish later.
+    public func reassignPage(from source: Int, to target: Int) -> PageReassignment {
+        fatalError("for the lead")
+    }
 
     /// 0: no page moves by themselves, 1: the normal rule, 2: at every eviction.
     public func setAutomove(_ mode: Int) { fatalError("for the lead") }
@@ -32,7 +34,8 @@ extension StoreClient {
     /// Whether housekeeping looks for expired items by itself and on request.
     public func setCrawler(enabled: Bool) { fatalError("for the lead") }
 
-    /// Asks housekeeping to look through these classes (nil: all) for expired items now. False: a crawl is under way.
+    /// Asks housekeeping to look through these classes (nil: all) for expired items now. False: a crawl is
+    /// under way.
     public func crawl(classes: [UInt8]?) -> Bool { fatalError("for the lead") }
 
     /// Whether a crawl asked for is under way.
