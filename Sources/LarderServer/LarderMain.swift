@@ -26,10 +26,9 @@ public enum Larder {
         if !settings.withoutEffect.isEmpty {
             log.info("without effect here: \(settings.withoutEffect.joined(separator: ", "))")
         }
-        _ = try SignalSource()
-        life.ready(listening: [])
-        life.ended()
-        return 0
+        let signals = try SignalSource()
+        let server = try Server(settings, log: log, life: life, inherited: inherited.sockets, signals: signals)
+        return server.run()
     }
 
     private static func write(_ text: String, to descriptor: Int32) -> Bool {

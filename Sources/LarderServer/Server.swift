@@ -1,4 +1,197 @@
-// STUB
-import CLibevent
+// The daemon: builds its parts in order, runs until it is told to stop, and takes them down in reverse. Owns the main
+// thread's loop, where clients are accepted, watchers served and signals heard.
+import Glibc
 import LarderProtocol
 import LarderStore
+import Synchronization
+
+public final class Server: @unchecked Sendable {
+    // Safe to share: what changes after `run` has begun is atomic, locked, or touched by the main thread only.
+
+    /// Why it stops.
+    enum StopReason: Int, Sendable {
+        case none, normal, graceful
+    }
+
+    let settings: Settings
+    let log: Log
+    let table: ConnectionTable
+    let tally = Tally()
+    let admin: AdminState
+    let startMicroseconds = monotonicMicroseconds()
+    private(set) var workers: [WorkerPointer] = []
+    private(set) var listeners: ListenerSet
+
+    private let store: Store
+    /// Only read (the clock, snapshots) by the main thread; the housekeeper is the one that works with it.
+    let housekeeping: StoreClient
+    private let life: ProcessLife
+    private let signals: SignalSource?
+    private let loop: EventLoop
+    private let wakeUp: WakeUp
+    private let stopReason = Atomic<Int>(StopReason.none.rawValue)
+    private let events: UnsafeMutablePointer<Event>
+    private static let eventCount = 2
+    private var acceptor: Acceptor?
+    private var datagrams: [DatagramsPointer] = []
+    private(set) var journal: Journal?
+
+    /// Opens the sockets and makes every part; nothing runs yet.
+    public init(
+        _ settings: Settings, log: Log, life: ProcessLife, inherited: [InheritedSocket] = [],
+        signals: SignalSource? = nil
+    ) throws(StartFailure) {
+        self.settings = settings
+        self.log = log
+        self.life = life
+        self.signals = signals
+        guard let table = ConnectionTable(), let loop = EventLoop(), let wakeUp = WakeUp() else {
+            throw .system("cannot start: \(errorText())")
+        }
+        self.table = table
+        self.loop = loop
+        self.wakeUp = wakeUp
+        do {
+            store = try Store(settings.storeOptions)
+        } catch {
+            throw .system("cannot reserve \(settings.memoryMegabytes) MiB: \(error)")
+        }
+        housekeeping = store.client(settings.threads)
+        events = .allocate(capacity: Self.eventCount)
+        events.initialize(repeating: Event(), count: Self.eventCount)
+        listeners = try ListenerSet(settings, inherited: inherited)
+        var options = settings.sessionOptions
+        options.unixTimeOfMomentZero = store.unixTimeOfMomentZero
+        admin = AdminState(options: options)
+        try makeWorkers(options)
+        try makeMainEvents()
+    }
+
+    private func makeWorkers(_ options: SessionOptions) throws(StartFailure) {
+        var rings: [EventRing] = []
+        for index in 0..<settings.threads {
+            guard let ring = EventRing(capacity: settings.tuning.workerBufferBytes, log: admin.log) else {
+                throw .system("no memory for worker \(index)")
+            }
+            rings.append(ring)
+            let context = WorkerContext(
+                store: store.client(index), options: options, facts: self, admin: admin, ring: ring)
+            guard let worker = WorkerPointer.make(index: index, server: self, context: context, ring: ring) else {
+                throw .system("cannot make worker \(index): \(errorText())")
+            }
+            workers.append(worker)
+        }
+        journal = Journal(
+            server: self, loop: loop, log: admin.log, rings: rings, bufferBytes: settings.tuning.watcherBufferBytes)
+    }
+
+    private func makeMainEvents() throws(StartFailure) {
+        let acceptor = Acceptor(server: self, loop: loop, listeners: listeners.listeners)
+        self.acceptor = acceptor
+        for listener in listeners.listeners where listener.transport == .udp {
+            // One worker serves a datagram socket: workers sharing it would wake each other for nothing.
+            guard let served = DatagramsPointer.make(listener, workers[datagrams.count % workers.count]) else {
+                throw .system("no memory for UDP")
+            }
+            datagrams.append(served)
+        }
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        loop.assign(events, wakeUp.descriptor, Readiness.read | Readiness.persist, mainRung, this)
+        var isReady = events.add() && acceptor.start()
+        if let signals {
+            loop.assign(events + 1, signals.descriptor, Readiness.read | Readiness.persist, signalCame, this)
+            isReady = isReady && (events + 1).add()
+        }
+        guard isReady else { throw .system("cannot watch the listening sockets: \(errorText())") }
+    }
+
+    // MARK: Life
+
+    /// Serves until it is told to stop; returns the exit status.
+    public func run() -> Int32 {
+        var threads: [Thread] = []
+        let keeper = Housekeeper(store)
+        for worker in workers {
+            let runner = WorkerRunner(worker: worker)
+            guard let thread = Thread("larder-w\(worker.pointee.index)", { runner.run() }) else { break }
+            threads.append(thread)
+        }
+        let keeping = Thread("larder-keeper") { keeper.run() }
+        let isComplete = threads.count == workers.count && keeping != nil
+        if isComplete {
+            life.ready(listening: listeners.listeners.map(describe))
+            loop.run()
+            life.stopping(reason: stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue ? "graceful" : "asked to")
+        } else {
+            log.error("cannot start a thread")
+        }
+        acceptor?.stop()
+        for worker in workers { worker.pointee.mailbox.post(.stop) }
+        for thread in threads { thread.join() }
+        keeper.stop()
+        keeping?.join()
+        takeDown()
+        life.ended()
+        return isComplete ? 0 : 71
+    }
+
+    private func takeDown() {
+        journal?.stop()
+        for served in datagrams { served.destroy() }
+        for worker in workers { worker.destroy() }
+        workers = []
+        acceptor?.free()
+        for i in 0..<Self.eventCount { (events + i).remove() }
+        events.deallocate()
+        listeners.close()
+        loop.free()
+        wakeUp.close()
+        table.free()
+    }
+
+    private func describe(_ listener: Listener) -> String {
+        let text = listener.address?.readable ?? "?"
+        return switch listener.transport {
+        case .local: "unix:\(text)"
+        case .tcp: text
+        case .udp: "udp:\(text)"
+        }
+    }
+
+    // MARK: From any thread
+
+    func requestStop(_ reason: StopReason) {
+        _ = stopReason.compareExchange(expected: StopReason.none.rawValue, desired: reason.rawValue, ordering: .relaxed)
+        wakeMain()
+    }
+
+    func wakeMain() { wakeUp.ring() }
+
+    /// The second of the store's clock.
+    var now: UInt32 { housekeeping.now.rawValue }
+
+    // MARK: On the main thread
+
+    fileprivate func readOrders() {
+        wakeUp.answer()
+        journal?.welcome()
+        if stopReason.load(ordering: .relaxed) != StopReason.none.rawValue { loop.stop() }
+    }
+
+    fileprivate func readSignals() {
+        while let signal = signals?.next() {
+            switch signal {
+            case .stop: requestStop(.normal)
+            case .stopGracefully: requestStop(.graceful)
+            case .reload: log.info("nothing to read again")
+            }
+        }
+    }
+}
+
+private let mainRung: EventCallback = { _, _, argument in
+    Unmanaged<Server>.fromOpaque(argument!).takeUnretainedValue().readOrders()
+}
+private let signalCame: EventCallback = { _, _, argument in
+    Unmanaged<Server>.fromOpaque(argument!).takeUnretainedValue().readSignals()
+}

@@ -3,6 +3,7 @@
 #pragma once
 #include <getopt.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 /// The next option of a command line: its letter (or `val`), ':' if its argument is missing, '?' if it is unknown, -1 at
@@ -30,3 +31,12 @@ int csys_signal_descriptor(const int *signals, int count);
 
 /// The next signal that descriptor reports, or 0 if there is none.
 int csys_next_signal(int descriptor);
+
+/// accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC: the new descriptor.
+int csys_accept(int listener, struct sockaddr_storage *peer);
+
+/// A non-blocking, close-on-exec eventfd.
+int csys_eventfd(void);
+
+/// Names the calling thread for `top` and debuggers; 15 bytes are kept.
+void csys_name_thread(const char *name);

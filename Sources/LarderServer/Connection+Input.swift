@@ -1,0 +1,235 @@
+// Reading a client's bytes and letting its session answer them: one read, one write per wake-up, and never a second
+// read after a short one. What can't be answered now moves into the connection's conversation.
+import Glibc
+import LarderProtocol
+import LarderStore
+
+/// How far a call of the session got.
+private enum Outcome {
+    /// Everything complete is answered; the rest, if any, is stashed.
+    case waiting
+    /// The client must read its replies, or others have their turn first; input is stashed.
+    case parked
+    case closed
+}
+
+/// What one read brought.
+private enum Fill {
+    /// Bytes in the worker's input buffer, stashed ones in front of them; `isFull`: there may be more to read.
+    case bytes(count: Int, isFull: Bool)
+    case nothing
+    case ended
+    case failed
+}
+
+extension UnsafeMutablePointer where Pointee == Connection {
+    func becameReadable() {
+        let worker = pointee.worker
+        // One that rests has input enough; its turn comes by the worker's timer.
+        guard pointee.phase != .resting else { return }
+        worker.beginTurn(self)
+        var reads = 0
+        while true {
+            switch fill() {
+            case .bytes(let count, let isFull):
+                reads += 1
+                guard pump(worker.pointee.input, count) == .waiting else { return }
+                if !isFull || reads == Worker.readsPerTurn { return }
+            case .nothing: return
+            case .ended: return close(.normal)
+            case .failed: return close(.error)
+            }
+        }
+    }
+
+    /// Goes on with stashed input: after the backlog is gone, or when the turn of a resting connection has come.
+    /// False when the connection is gone.
+    func resume() {
+        guard let conversation = pointee.conversation else { return }
+        pointee.worker.beginTurn(self)
+        let rest = conversation.pointee.stash.map { $0 + conversation.pointee.stashStart }
+        guard pump(rest, conversation.pointee.stashCount) == .waiting else { return }
+        if !listen(for: Readiness.read) { close(.error) }
+    }
+
+    private func fill() -> Fill {
+        let worker = pointee.worker
+        let input = worker.pointee.input
+        var stashed = 0
+        if let conversation = pointee.conversation {
+            stashed = conversation.pointee.stashCount
+            if stashed == 0 {
+                if let run = conversation.pointee.session.pointee.nextFreeRun(), run.count > 0 {
+                    return fill(run: run, conversation)
+                }
+            } else {
+                memcpy(input, conversation.pointee.stash! + conversation.pointee.stashStart, stashed)
+            }
+        }
+        let room = Worker.inputCapacity - stashed
+        // A session that wants more than a whole buffer before it takes anything can't be served.
+        guard room > 0 else { return .failed }
+        let got = read(descriptor, input + stashed, room)
+        guard got > 0 else { return got == 0 ? .ended : Self.failure() }
+        worker.received(got, self)
+        return .bytes(count: stashed + got, isFull: got == room)
+    }
+
+    /// Reads the next part of a long value straight into the store's memory, and what follows it into the buffer.
+    private func fill(run: UnsafeMutableRawBufferPointer, _ conversation: ConversationPointer) -> Fill {
+        let worker = pointee.worker
+        let behind = Worker.behindValue
+        let vectors = worker.pointee.vectors
+        vectors[0] = iovec(iov_base: run.baseAddress, iov_len: run.count)
+        vectors[1] = iovec(iov_base: worker.pointee.input, iov_len: behind)
+        let got = readv(descriptor, vectors, 2)
+        guard got > 0 else { return got == 0 ? .ended : Self.failure() }
+        worker.received(got, self)
+        conversation.pointee.session.pointee.markReceived(Swift.min(got, run.count))
+        return .bytes(count: Swift.max(0, got - run.count), isFull: got == run.count + behind)
+    }
+
+    private static func failure() -> Fill {
+        errno == EAGAIN || errno == EINTR ? .nothing : .failed
+    }
+
+    /// Lets the session answer `count` bytes, and carries out what it asks for.
+    private func pump(_ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+        let worker = pointee.worker
+        let session: UnsafeMutablePointer<Session>
+        if let conversation = pointee.conversation {
+            session = conversation.pointee.session
+        } else {
+            session = worker.pointee.scratch
+            session.pointee.standing = pointee.standing
+        }
+        var offset = 0
+        var flushes = 0
+        while true {
+            let rest = UnsafeBufferPointer(
+                start: bytes.map { ($0 + offset).assumingMemoryBound(to: UInt8.self) }, count: count - offset)
+            let received = session.pointee.receive(rest.span, &worker.pointee.context.pointee, &worker.pointee.reply.pointee)
+            offset += received.consumed
+            let left = count - offset
+            let place = bytes.map { $0 + offset }
+            switch received.verdict {
+            case .needInput:
+                switch sendReplies() {
+                case .all: return settle(session, place, left)
+                case .blocked: return park(.writing, place, left)
+                case .failed: return end(.error)
+                }
+            case .flush:
+                switch sendReplies() {
+                case .all: break
+                case .blocked: return park(.writing, place, left)
+                case .failed: return end(.error)
+                }
+                flushes += 1
+                // Long answers to a client that reads fast: others have their turn in between.
+                if flushes == Worker.flushesPerTurn { return park(.resting, place, left) }
+            case .yield:
+                worker.pointee.store.count(.connYields)
+                switch sendReplies() {
+                case .all: return park(.resting, place, left)
+                case .blocked: return park(.writing, place, left)
+                case .failed: return end(.error)
+                }
+            case .close: return closeAfterReplies()
+            case .abort: return end(.error)
+            case .effect(let effect):
+                if carryOut(effect, session) { continue }
+                return .closed
+            }
+        }
+    }
+
+    /// Everything complete is answered and sent: keeps what must be kept, if anything.
+    @inline(__always)
+    private func settle(_ session: UnsafeMutablePointer<Session>, _ rest: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+        if count == 0, session.pointee.isIdle {
+            pointee.standing = session.pointee.standing
+            if pointee.conversation != nil {
+                dropConversation()
+                enter(.reading)
+            }
+            return .waiting
+        }
+        guard let conversation = ensureConversation(), conversation.keep(rest, count) else {
+            return endWithoutMemory()
+        }
+        enter(conversation.pointee.session.pointee.isIdle && !holdsLine(rest, count) ? .reading : .receiving)
+        return .waiting
+    }
+
+    /// Whether a whole command line is among the bytes: then it is its value that is waited for.
+    private func holdsLine(_ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Bool {
+        guard let bytes else { return false }
+        return memchr(bytes, 10, count) != nil
+    }
+
+    /// Stops reading until the backlog is sent, or until the others had their turn.
+    private func park(_ phase: Phase, _ rest: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+        let worker = pointee.worker
+        guard let conversation = ensureConversation(), conversation.keep(rest, count) else {
+            return endWithoutMemory()
+        }
+        if phase == .writing {
+            guard let unsent = worker.pointee.reply.pointee.takeUnsent(store: worker.pointee.store) else {
+                return endWithoutMemory()
+            }
+            conversation.takeBacklog(unsent)
+        }
+        enter(phase)
+        if phase == .resting { worker.rest(self) }
+        if listen(for: phase == .writing ? Readiness.write : Readiness.read) { return .parked }
+        return end(.error)
+    }
+
+    private func closeAfterReplies() -> Outcome {
+        switch sendReplies() {
+        case .all: return end(.normal)
+        case .failed: return end(.error)
+        case .blocked: break
+        }
+        guard park(.writing, nil, 0) == .parked else { return .closed }
+        pointee.conversation!.pointee.closesAfterBacklog = true
+        return .parked
+    }
+
+    private func end(_ reason: CloseReason) -> Outcome {
+        close(reason)
+        return .closed
+    }
+
+    /// The client learns why, if the socket takes it.
+    private func endWithoutMemory() -> Outcome {
+        let text: StaticString = "SERVER_ERROR out of memory\r\n"
+        _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount)
+        pointee.worker.pointee.store.count(.readBufferOutOfMemory)
+        return end(.error)
+    }
+
+    /// False when the connection is no longer this worker's.
+    private func carryOut(_ effect: Effect, _ session: UnsafeMutablePointer<Session>) -> Bool {
+        let worker = pointee.worker
+        let server = worker.pointee.server
+        switch effect {
+        case .watch(let kinds):
+            _ = sendReplies()
+            return !server.becomesWatcher(self, kinds)
+        case .shutdown(let graceful):
+            _ = sendReplies()
+            server.requestStop(graceful ? .graceful : .normal)
+            close(.normal)
+            return false
+        case .setVerbosity(let level):
+            server.setVerbosity(level)
+            worker.pointee.reply.pointee.append("OK\r\n")
+            return true
+        case .refreshCertificates:
+            worker.pointee.reply.pointee.append("ERROR\r\n")
+            return true
+        }
+    }
+}

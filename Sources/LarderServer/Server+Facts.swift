@@ -1,0 +1,121 @@
+// What the server says about itself to `stats` and the admin commands, and what workers tell it about connections.
+import Glibc
+import LarderProtocol
+import LarderStore
+import Synchronization
+
+extension Server: ServerFacts {
+    public func settingRows() -> [(String, String)] { settings.settingRows() }
+
+    public func serverFigures() -> ServerFigures {
+        var figures = ServerFigures()
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        figures.pid = Int(getpid())
+        figures.uptimeSeconds = (monotonicMicroseconds() - startMicroseconds) / 1_000_000
+        figures.unixTime = UInt64(time(nil))
+        figures.version = SessionOptions().version
+        figures.larderVersion = Version.larder
+        figures.libeventVersion = EventLoop.version()
+        figures.userMicroseconds = Self.microseconds(usage.ru_utime)
+        figures.systemMicroseconds = Self.microseconds(usage.ru_stime)
+        figures.maxConnections = settings.maxConnections
+        figures.currentConnections = tally.current.load(ordering: .relaxed)
+        figures.totalConnections = tally.total.load(ordering: .relaxed)
+        figures.rejectedConnections = tally.rejected.load(ordering: .relaxed)
+        figures.connectionStructures = figures.currentConnections + listeners.listeners.count
+        figures.reservedDescriptors = ProcessSetup.reservedDescriptors(settings)
+        figures.acceptingConnections = tally.isAccepting.load(ordering: .relaxed)
+        figures.listenDisabledCount = tally.pauses.load(ordering: .relaxed)
+        figures.listenDisabledMicroseconds = tally.pausedMicroseconds.load(ordering: .relaxed)
+        figures.threads = settings.threads
+        figures.idleKicks = tally.idleKicks.load(ordering: .relaxed)
+        figures.readBufferCount = UInt64(settings.threads)
+        figures.readBufferBytes = UInt64(settings.threads * Worker.inputCapacity)
+        if let journal {
+            figures.logWorkerDropped = journal.recordsDropped
+            figures.logWorkerWritten = journal.recordsWritten
+            figures.logWatcherSkipped = journal.skipped.load(ordering: .relaxed)
+            figures.logWatcherSent = journal.sent.load(ordering: .relaxed)
+            figures.logWatchers = journal.watcherCount
+        }
+        return figures
+    }
+
+    private static func microseconds(_ time: timeval) -> UInt64 {
+        UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_usec)
+    }
+
+    public func connectionRows() -> [ConnectionRow] {
+        let serving = Set(workers.map { $0.pointee.mailbox.serving.load(ordering: .relaxed) })
+        let now = self.now
+        var rows: [ConnectionRow] = []
+        for descriptor in 0...tally.highestDescriptor.load(ordering: .relaxed) {
+            let entry = table.entry(descriptor)
+            guard let phase = entry.phase else { continue }
+            let isDatagram = entry.transport == .udp
+            var row = ConnectionRow()
+            row.descriptor = Int(descriptor)
+            if phase == .listening || isDatagram {
+                row.address = SocketAddress.local(descriptor)?.row(isDatagram: isDatagram) ?? "<closed>"
+            } else {
+                row.address = SocketAddress.peer(descriptor)?.row(isDatagram: false) ?? "<closed>"
+                row.listenAddress = SocketAddress.local(descriptor)?.row(isDatagram: false) ?? ""
+            }
+            row.state = serving.contains(descriptor) && phase == .reading ? "conn_parse_cmd" : phase.name
+            // The clock may have moved on in another thread just before.
+            row.secondsSinceLastCommand = now > entry.lastActivity ? UInt64(now - entry.lastActivity) : 0
+            rows.append(row)
+        }
+        return rows
+    }
+
+    public func setMemoryLimit(megabytes: Int) -> Bool {
+        let (bytes, overflow) = megabytes.multipliedReportingOverflow(by: 1 << 20)
+        return !overflow && housekeeping.setMemoryLimit(bytes: bytes)
+    }
+
+    public func resetFigures() {
+        tally.reset()
+    }
+
+    // MARK: From workers
+
+    func setVerbosity(_ level: Int) { log.verbosity = level }
+
+    func connectionBegins(_ connection: ConnectionPointer) {
+        let worker = connection.pointee.worker
+        guard admin.log.mask & EventKind.connevents.rawValue != 0 else { return }
+        let text = connectionText(connection)
+        worker.pointee.ring.offer(
+            EventLine.connectionNew.record(descriptor: connection.descriptor), payload: Array(text.utf8).span)
+    }
+
+    /// Before its descriptor is closed.
+    func connectionEnds(_ connection: ConnectionPointer, _ reason: CloseReason) {
+        tally.current.subtract(1, ordering: .relaxed)
+        guard admin.log.mask & EventKind.connevents.rawValue != 0 else { return }
+        let text = "\(connectionText(connection)) reason=\(reason.rawValue)"
+        connection.pointee.worker.pointee.ring.offer(
+            EventLine.connectionClose.record(descriptor: connection.descriptor), payload: Array(text.utf8).span)
+    }
+
+    private func connectionText(_ connection: ConnectionPointer) -> String {
+        let address = SocketAddress.peer(connection.descriptor)
+        return address?.eventText(connection.pointee.transport) ?? "rip= rport=0 transport=\(connection.pointee.transport.name)"
+    }
+
+    /// `watch`: the client leaves its worker for the journal; false (and the answer says so) if there are too many.
+    func becomesWatcher(_ connection: ConnectionPointer, _ kinds: UInt32) -> Bool {
+        let worker = connection.pointee.worker
+        let descriptor = connection.descriptor
+        connection.eventPointer.remove()
+        guard let journal, journal.enroll(descriptor, kinds) else {
+            worker.pointee.reply.pointee.append("WATCHER_TOO_MANY log watcher limit reached\r\n")
+            return !connection.eventPointer.add()
+        }
+        connection.enter(.watching)
+        connection.release()
+        return true
+    }
+}
