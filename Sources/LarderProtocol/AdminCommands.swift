@@ -2,16 +2,34 @@
 // verbosity, watch, shutdown). Nothing here is on the request path: a command is a handful of strings.
 import LarderStore
 
-/// What the session does after an admin command.
+/// What became of a rare command. Its answer, if any, has been appended to the reply.
 enum AdminOutcome {
-    /// Not an admin command: nothing was appended.
-    case unknown
-    /// The answer has been appended.
     case answered
-    /// The server has something to do; where `Effect` says so, the answer has been appended already.
+    /// No such command: the session answers ERROR.
+    case unknown
+    /// Something for the server to do.
     case effect(Effect)
-    /// The answer comes in steps: until `Dump.proceed` returns true the session answers nothing else.
-    case dumping(Dump)
+    /// A dump has begun: the session is in it until it ends.
+    case dump(DumpCursor)
+    /// Close after what is due has been sent.
+    case close
+}
+
+extension Session {
+    /// Executes a line the request path doesn't know; `line` has no line end.
+    mutating func executeAdmin(
+        _ line: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) -> AdminOutcome {
+        AdminCommands.execute(line, &worker, &reply)
+    }
+
+    /// Goes on with a dump for one step; true when it has ended. A step may append nothing at all: then
+    /// others are to have their turn before it is asked again.
+    mutating func continueDump(
+        _ cursor: inout DumpCursor, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) -> Bool {
+        cursor.proceed(&worker, &reply)
+    }
 }
 
 enum AdminCommands {
@@ -103,7 +121,7 @@ enum AdminCommands {
     private static func cacheMemoryLimit(
         _ words: [String], _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> AdminOutcome {
-        guard let megabytes = Words.unsigned(words, 1) else {
+        guard let megabytes = Arguments.unsigned(words, 1) else {
             reply.append("ERROR\r\n")
             return .answered
         }
@@ -127,7 +145,7 @@ enum AdminCommands {
     private static func verbosity(
         _ words: [String], _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> AdminOutcome {
-        guard let level = Words.unsigned(words, 1) else {
+        guard let level = Arguments.unsigned(words, 1) else {
             reply.append("CLIENT_ERROR bad command line format\r\n")
             return .answered
         }
@@ -153,7 +171,7 @@ enum AdminCommands {
 }
 
 /// Numbers among the words of a command; nil where the word is missing or no such number.
-enum Words {
+enum Arguments {
     static func unsigned(_ words: [String], _ index: Int) -> UInt32? {
         guard index < words.count, let first = words[index].utf8.first, first != 0x2B else { return nil }
         return UInt32(words[index])

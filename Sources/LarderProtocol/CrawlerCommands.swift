@@ -84,7 +84,7 @@ enum CrawlerCommands {
     }
 
     private static func dump(
-        _ word: String, _ form: Dump.Form, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
+        _ word: String, _ form: DumpCursor.Form, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) -> AdminOutcome {
         let isMeta = form == .metadump
         guard worker.admin.crawlerEnabled else {
@@ -110,12 +110,12 @@ enum CrawlerCommands {
             reply.append("BADCLASS invalid class id\r\n")
             return .answered
         }
-        guard let dump = Dump(form, classes: classes, worker.admin) else {
+        guard let cursor = DumpCursor(form, classes: classes, worker.admin) else {
             reply.append("BUSY currently processing crawler request\r\n")
             return .answered
         }
         reply.append("OK\r\n")
-        return .dumping(dump)
+        return .dump(cursor)
     }
 
     // MARK: Pace
@@ -123,7 +123,7 @@ enum CrawlerCommands {
     private static func setPause(
         _ words: [String], _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) {
-        guard let pause = Words.unsigned(words, 2) else {
+        guard let pause = Arguments.unsigned(words, 2) else {
             reply.append("CLIENT_ERROR bad command line format\r\n")
             return
         }
@@ -140,7 +140,7 @@ enum CrawlerCommands {
     private static func setItems(
         _ words: [String], _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) {
-        guard let items = Words.unsigned(words, 2) else {
+        guard let items = Arguments.unsigned(words, 2) else {
             reply.append("CLIENT_ERROR bad command line format\r\n")
             return
         }

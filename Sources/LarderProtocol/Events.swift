@@ -1,5 +1,5 @@
 // What `watch` can show: the kinds a client asks for, and the text line each event becomes. Workers leave
-// records (Recording.swift); the journal takes them out of the rings and asks here for the line.
+// records (Observing.swift); the journal takes them out of the rings and asks here for the line.
 import LarderStore
 
 /// Bits of `Effect.watch` and of the event log's mask.

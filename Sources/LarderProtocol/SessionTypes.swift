@@ -139,7 +139,7 @@ public struct WorkerContext: ~Copyable {
     /// This worker's events on their way to watchers; nil where nobody can watch.
     let ring: EventRing?
     /// What is to be recorded during this `receive` (`EventKind` bits); 0 nearly always.
-    var attention: UInt32 = 0
+    var observers: UInt32 = 0
     /// Operations parsed and not yet executed; scratch of one `receive` call.
     var batch = InlineArray<32, Operation>(repeating: Operation())
 

@@ -25,7 +25,7 @@ enum SlabCommands {
             reply.append("CLIENT_ERROR slab reassignment disabled\r\n")
             return
         }
-        guard let source = Words.signed(words, 2), let target = Words.signed(words, 3) else {
+        guard let source = Arguments.signed(words, 2), let target = Arguments.signed(words, 3) else {
             reply.append("CLIENT_ERROR bad command line format\r\n")
             return
         }
@@ -44,13 +44,13 @@ enum SlabCommands {
     ) {
         switch words[2] {
         case "ratio", "freeratio":
-            guard Words.real(words, 3) != nil else {
+            guard Arguments.real(words, 3) != nil else {
                 reply.append("ERROR\r\n")
                 return
             }
             reply.append("ERROR automove ratios have no effect here: ages decide\r\n")
         case "window":
-            guard let window = Words.unsigned(words, 3) else {
+            guard let window = Arguments.unsigned(words, 3) else {
                 reply.append("CLIENT_ERROR bad command line format\r\n")
                 return
             }
@@ -60,7 +60,7 @@ enum SlabCommands {
             }
             reply.append("ERROR automove window has no effect here: moves follow the bytes inserted\r\n")
         default:
-            guard let mode = Words.unsigned(words, 2) else {
+            guard let mode = Arguments.unsigned(words, 2) else {
                 reply.append("CLIENT_ERROR bad command line format\r\n")
                 return
             }
@@ -98,8 +98,8 @@ enum SlabCommands {
     private static func tune(
         _ words: [String], _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) {
-        guard let hot = Words.unsigned(words, 2), let warm = Words.unsigned(words, 3),
-            let hotFactor = Words.real(words, 4), let warmFactor = Words.real(words, 5)
+        guard let hot = Arguments.unsigned(words, 2), let warm = Arguments.unsigned(words, 3),
+            let hotFactor = Arguments.real(words, 4), let warmFactor = Arguments.real(words, 5)
         else {
             reply.append("ERROR\r\n")
             return
@@ -134,7 +134,7 @@ enum SlabCommands {
     }
 
     private static func temporaryTTL(_ words: [String], _ reply: inout ReplyBuffer) {
-        guard let ttl = Words.signed(words, 2) else {
+        guard let ttl = Arguments.signed(words, 2) else {
             reply.append("ERROR\r\n")
             return
         }

@@ -53,7 +53,7 @@ enum StatsCommand {
             worker.admin.setDetail(words[2] == "on")
             worker.admin.remember("detail_enabled", words[2] == "on" ? "yes" : "no")
             // What follows in this very batch is counted, or not, already.
-            worker.refreshAttention()
+            worker.refreshObservers()
             reply.append("OK\r\n")
         case "dump": worker.admin.prefixes.appendDump(to: &reply)
         default: reply.append("CLIENT_ERROR usage: stats detail on|off|dump\r\n")
@@ -85,7 +85,7 @@ enum StatsCommand {
             reply.append("CLIENT_ERROR bad command line\r\n")
             return .answered
         }
-        guard let id = Words.unsigned(words, 2), let limit = Words.unsigned(words, 3) else {
+        guard let id = Arguments.unsigned(words, 2), let limit = Arguments.unsigned(words, 3) else {
             reply.append("CLIENT_ERROR bad command line format\r\n")
             return .answered
         }
@@ -94,11 +94,11 @@ enum StatsCommand {
             return .answered
         }
         let classes = [UInt8(truncatingIfNeeded: id)]
-        return start(Dump(.cachedump(limit: limit), classes: classes, worker.admin), &reply)
+        return start(DumpCursor(.cachedump(limit: limit), classes: classes, worker.admin), &reply)
     }
 
-    private static func start(_ dump: Dump?, _ reply: inout ReplyBuffer) -> AdminOutcome {
-        if let dump { return .dumping(dump) }
+    private static func start(_ cursor: DumpCursor?, _ reply: inout ReplyBuffer) -> AdminOutcome {
+        if let cursor { return .dump(cursor) }
         reply.append("SERVER_ERROR too many dumps under way\r\n")
         return .answered
     }
@@ -146,7 +146,7 @@ enum StatsCommand {
             StatsReport.appendEnd(to: &reply)
             return .answered
         }
-        return start(Dump(.sizes, classes: nil, worker.admin), &reply)
+        return start(DumpCursor(.sizes, classes: nil, worker.admin), &reply)
     }
 
     @Sendable

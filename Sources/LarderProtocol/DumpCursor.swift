@@ -5,7 +5,7 @@ import LarderStore
 
 /// A class, so that a session not dumping carries one word for it. Used by one thread at a time, as its
 /// session is.
-final class Dump {
+final class DumpCursor {
     enum Form: Equatable {
         case metadump
         case mgdump

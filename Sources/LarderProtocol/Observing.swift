@@ -1,0 +1,80 @@
+// What a worker tells observers: records for `watch`, counts for `stats detail`. A session asks
+// `worker.observers != 0` before any of these; it is refreshed once per receive, so that nobody watching
+// costs one load and one compare.
+import LarderStore
+
+extension WorkerContext {
+    /// Called at the start of each `receive`.
+    @inline(__always)
+    mutating func refreshObservers() { observers = log.mask }
+
+    @inline(__always)
+    private func has(_ kind: EventKind) -> Bool { observers & kind.rawValue != 0 }
+
+    /// A look-up by any command that looks a key up, delete and incr included. `miss` nil: it was a hit.
+    /// `isGet`: `stats detail` takes it for a get (get, gets, gat, gats, mg).
+    @inline(never)
+    func observeFetch(_ key: Span<UInt8>, miss: Miss?, slabClass: UInt8, size: Int, isGet: Bool = true) {
+        if has(.fetchers) {
+            var record = EventLine.itemGet.record(descriptor: descriptor)
+            record.status = (miss.map(FetchStatus.init) ?? .found).rawValue
+            record.slabClass = slabClass
+            record.size = UInt64(truncatingIfNeeded: size)
+            ring?.offer(record, payload: key)
+        }
+        if isGet, has(.detail) { admin.prefixes.count(key, miss == nil ? .hit : .miss, store: store) }
+    }
+
+    /// To be called before a storage command touches the store: memcached looks the key up first, and its
+    /// watchers of fetchers see that.
+    @inline(never)
+    func observeFetchBeforeStore(_ key: Span<UInt8>, hash: UInt64, now: Moment) {
+        guard has(.fetchers) else { return }
+        switch store.find(key, hash: hash, now: now) {
+        case .hit(let item):
+            observeFetch(key, miss: nil, slabClass: item.slabClass, size: item.valueLength, isGet: false)
+        case .miss(let miss):
+            observeFetch(key, miss: miss, slabClass: 0, size: 0, isGet: false)
+        }
+    }
+
+    /// A storage command with its outcome. `exptime` is the item's; never shows as ttl=0.
+    @inline(never)
+    func observeStore(
+        _ key: Span<UInt8>, _ status: WriteOutcome.Status, _ command: StoreCommand, exptime: Moment,
+        slabClass: UInt8, size: Int
+    ) {
+        if has(.mutations) {
+            var record = EventLine.itemStore.record(descriptor: descriptor)
+            record.status = status.rawValue
+            record.command = command.rawValue
+            record.slabClass = slabClass
+            record.ttl = exptime == .never ? 0 : Int64(exptime.rawValue) - Int64(store.now.rawValue)
+            record.size = UInt64(truncatingIfNeeded: size)
+            ring?.offer(record, payload: key)
+        }
+        if has(.detail) { admin.prefixes.count(key, .set, store: store) }
+    }
+
+    /// A `delete` or `md`, whether or not there was an item to delete.
+    @inline(never)
+    func observeDelete(
+        _ key: Span<UInt8>, _ command: DeleteCommand, wasFound: Bool, slabClass: UInt8, size: Int
+    ) {
+        if wasFound, has(.deletions) {
+            var record = EventLine.deleted.record(descriptor: descriptor)
+            record.command = command.rawValue
+            record.slabClass = slabClass
+            record.size = UInt64(truncatingIfNeeded: size)
+            ring?.offer(record, payload: key)
+        }
+        if has(.detail) { admin.prefixes.count(key, .delete, store: store) }
+    }
+
+    /// A command line came, whatever it was; `line` without its line end.
+    @inline(never)
+    func observeCommand(_ line: Span<UInt8>) {
+        guard has(.rawcmds) else { return }
+        ring?.offer(EventLine.command.record(descriptor: descriptor), payload: line)
+    }
+}
