@@ -71,7 +71,8 @@ extension OptionTable {
             s.tuning.slabAutomoveWindow = try Value.integer(text, in: 3...1800)
         },
         knob("slab_chunk_max", .required("KB"), rows: ["slab_chunk_max"]) { s, text throws(BadValue) in
-            s.tuning.slabChunkMax = try Value.integer(text, in: 1...1024) << 10
+            let digits = text.hasSuffix("k") ? String(text.dropLast()) : text
+            s.tuning.slabChunkMax = try Value.integer(digits, in: 1...1024) << 10
         },
         knob("no_chunked_items", rows: ["slab_chunk_max"]) { s, _ in s.tuning.slabChunkMax = 1 << 20 },
         knob("lru_crawler", rows: ["lru_crawler"]) { s, _ in s.tuning.lruCrawler = true },

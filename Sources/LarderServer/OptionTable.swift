@@ -137,6 +137,8 @@ enum OptionTable {
             "room for key, value and flags in the smallest class") { s, text throws(BadValue) in
             s.minimumSpace = try Value.integer(text, in: 1...(1 << 20))
         },
+        letter("L", "enable-largepages", .none, .memory, [],
+            "ask the kernel for huge pages; Larder always does") { _, _ in },
         letter("C", "disable-cas", .none, .memory, ["cas_enabled"], "no cas numbers") { s, _ in
             s.usesCAS = false
         },
@@ -200,7 +202,6 @@ enum OptionTable {
         refused("Y", "auth-file", .required("file"), "password files are not there yet"),
         refused("S", "enable-sasl", .none, "SASL needs the binary protocol, which is not served"),
         refused("e", "memory-file", .required("file"), "keeping items over a restart is not there yet"),
-        refused("L", "enable-largepages", .none, "explicit large pages are not there; huge pages are always advised"),
         refused("N", "napi-ids", .required("num"), "choosing threads by NAPI id is not there"),
     ]
 

@@ -25,13 +25,19 @@ public final class ProcessLife: Sendable {
         let where_ = listening.isEmpty ? "nothing" : listening.joined(separator: ", ")
         var line = "Larder \(Version.larder) listens on \(where_); memory \(settings.memoryMegabytes) MiB, "
             + "\(settings.threads) threads, \(settings.maxConnections) connections"
-        if settings.listenText == nil, settings.unixPath == nil, settings.port != 0 || settings.udpPort != 0 {
+        if listening.contains(where: { !$0.hasPrefix("unix:") }), listening.allSatisfy(ProcessLife.isLocal) {
             line += "; this machine only (-l 0.0.0.0,:: opens it)"
         }
         log.notice(line)
         if let path = settings.pidFile { writePidFile(path) }
         notifier.ready(status: "Listening on \(where_)")
         releaseParent()
+    }
+
+    /// Whether only this machine can reach an address spelled as `ready` is given it.
+    private static func isLocal(_ address: String) -> Bool {
+        let bare = address.hasPrefix("udp:") ? address.dropFirst(4) : Substring(address)
+        return ["unix:", "127.", "[::1]:"].contains { bare.hasPrefix($0) }
     }
 
     /// The daemon begins to stop; `reason` is a few words.

@@ -159,6 +159,12 @@ extension Settings {
         options.prefixDelimiter = prefixDelimiter
         options.detailEnabled = detailEnabled
         options.tracksSizes = tracksSizes
+        options.stats.maxConnectionsFast = maxconnsFast
+        options.stats.slabReassign = tuning.slabReassign
+        options.stats.crawler = tuning.lruCrawler
+        options.stats.maintainer = tuning.lruMaintainer
+        options.stats.temporaryItems = tuning.temporaryLRU
+        options.stats.idleTimeout = idleTimeout > 0
         return options
     }
 }
