@@ -41,8 +41,12 @@ struct CounterBlock {
     static let words = globalWords + classWords * classes
 
     let base: UnsafeMutablePointer<Atomic<UInt64>>
+    /// Where this client tells its evictions, if the server gave it a log at start.
+    let evictionLog: UnsafeMutablePointer<EvictionLog?>
 
     init() {
+        evictionLog = .allocate(capacity: 1)
+        evictionLog.initialize(to: nil)
         let bytes = (Self.words * 8 + 127) & ~63
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
@@ -68,6 +72,11 @@ struct CounterBlock {
     private static func index(_ counter: ClassCounter, _ slabClass: UInt8) -> Int {
         globalWords &+ Int(slabClass) &* classWords &+ counter.rawValue
     }
+
+    /// Bytes evicted by this client since it last looked at the balance of classes; its own affair, in the last word.
+    var pressure: UInt64 { base[Self.globalWords - 1].load(ordering: .relaxed) }
+    func pressure(_ bytes: UInt64) { add(Self.globalWords - 1, bytes) }
+    func clearPressure() { base[Self.globalWords - 1].store(0, ordering: .relaxed) }
 
     func value(_ counter: Counter) -> UInt64 { base[counter.rawValue].load(ordering: .relaxed) }
     func value(_ counter: ClassCounter, slabClass: UInt8) -> UInt64 {

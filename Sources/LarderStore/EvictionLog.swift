@@ -34,3 +34,22 @@ public struct EvictionLog: Sendable {
         ring.offer(record, payload: key)
     }
 }
+
+extension StoreClient {
+    /// Gives this client a log for its evictions; before its thread starts.
+    public func setEvictionLog(_ log: EvictionLog) { counters.evictionLog.pointee = log }
+}
+
+extension Core {
+    /// Tells the client's log that a live item goes. Under the locks of its stripe and class.
+    @inline(__always)
+    func logEviction(_ item: Item, _ shape: UInt32, slabClass: UInt8, now: Moment, _ counters: CounterBlock) {
+        guard let log = counters.evictionLog.pointee, log.isWanted else { return }
+        let key = UnsafeBufferPointer(
+            start: (item.p + Item.keyOffset(shape)).assumingMemoryBound(to: UInt8.self), count: Item.keyLength(shape))
+        log.record(
+            key: Span(_unsafeElements: key), fetched: item.access & Item.fetched != 0, exptime: item.exptime,
+            lastAccess: Moment(item.access >> Item.secondsShift), now: now, slabClass: slabClass,
+            valueLength: item.valueLength(shape))
+    }
+}

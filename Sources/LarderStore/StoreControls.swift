@@ -17,30 +17,85 @@ public enum PageReassignment: Sendable {
 extension StoreClient {
     /// The new bound of everything that grows with items. Shrinking frees pages step by step, by
     /// housekeeping. False: out of the range the arena was reserved for.
-    public func setMemoryLimit(bytes: Int) -> Bool { fatalError("for the lead") }
-
-    /// Moves one page from class `source` to class `target`; -1 as source lets the store choose, 0 as target
-    /// is the pool of free pages. The move may finish later.
-    public func reassignPage(from source: Int, to target: Int) -> PageReassignment {
-        fatalError("for the lead")
+    public func setMemoryLimit(bytes: Int) -> Bool {
+        let arena = core.pointee.arena
+        let pages = bytes / SlabClassTable.pageBytes
+        guard pages >= 8, pages <= arena.pagesReserved else { return false }
+        arena.lock.lock()
+        arena.state.pointee.pagesLimit = max(pages - arena.state.pointee.tablePages, 4)
+        arena.lock.unlock()
+        return true
     }
 
-    /// 0: no page moves by themselves, 1: the normal rule, 2: at every eviction.
-    public func setAutomove(_ mode: Int) { fatalError("for the lead") }
+    /// Moves one page from class `source` to class `target`; -1 as source lets the store choose, 0 as target
+    /// is the pool of free pages.
+    public func reassignPage(from source: Int, to target: Int) -> PageReassignment {
+        let core = core.pointee
+        let ids = 0..<core.table.sizes.count
+        guard ids.contains(target), source == -1 || (ids.contains(source) && source != 0) else { return .badClass }
+        if source == target { return .same }
+        guard core.shared.moverLock.tryLock() else { return .busy }
+        defer { core.shared.moverLock.unlock() }
+        guard let giver = source == -1 ? core.idlestClass() : UInt8(source) else { return .noSpare }
+        if Int(giver) == target { return .same }
+        let c = core.slabClass(giver)
+        c.lock.lock()
+        let pages = c.state.pointee.pageCount
+        c.lock.unlock()
+        guard pages > 1 else { return .noSpare }
+        let receiver = target == 0 ? nil : UInt8(target)
+        guard core.emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: receiver)
+        else { return .unsafe }
+        core.shared.note(.moved)
+        return .ok
+    }
 
-    /// `hot` percent of a class may be taken by new, unproven items. False: this policy has no such share.
-    public func setProbationShare(percent: Int) -> Bool { fatalError("for the lead") }
+    /// 0: no page moves by itself (but a class without memory still gets some), 1 and 2: the normal rule.
+    public func setAutomove(_ mode: Int) {
+        core.pointee.shared.automove.pointee.store(UInt32(mode), ordering: .relaxed)
+    }
 
-    /// Whether housekeeping looks for expired items by itself and on request.
-    public func setCrawler(enabled: Bool) { fatalError("for the lead") }
+    /// `hot` percent of a class may be taken by new, unproven items. False: the policy's share is fixed.
+    public func setProbationShare(percent: Int) -> Bool { false }
 
-    /// Asks housekeeping to look through these classes (nil: all) for expired items now. False: a crawl is
-    /// under way.
-    public func crawl(classes: [UInt8]?) -> Bool { fatalError("for the lead") }
+    /// Whether housekeeping looks for expired items by itself. On request it always does.
+    public func setCrawler(enabled: Bool) {
+        core.pointee.shared.crawlerOff.pointee.store(enabled ? 0 : 1, ordering: .relaxed)
+    }
+
+    /// Looks through these classes (nil: all) for expired items at once. False: a crawl is under way.
+    public func crawl(classes: [UInt8]?) -> Bool {
+        let core = core.pointee
+        guard core.shared.crawling.pointee.compareExchange(
+            expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged else { return false }
+        for id in classes ?? (1..<core.table.sizes.count).map({ UInt8($0) }) where Int(id) < core.table.sizes.count {
+            core.markDue(id, now: now)
+        }
+        return true
+    }
 
     /// Whether a crawl asked for is under way.
-    public var isCrawling: Bool { fatalError("for the lead") }
+    public var isCrawling: Bool { core.pointee.shared.crawling.pointee.load(ordering: .relaxed) != 0 }
 
-    /// The crawler's pace: a pause after each step, and at most so many items per class and crawl (0: all).
-    public func setCrawlerPace(pauseMicroseconds: Int, itemsPerClass: Int) { fatalError("for the lead") }
+    /// The crawler's pace is the housekeeper's own; kept for `stats settings` only.
+    public func setCrawlerPace(pauseMicroseconds: Int, itemsPerClass: Int) {}
+}
+
+extension Core {
+    /// Makes every page of the class due for a visit.
+    func markDue(_ id: UInt8, now: Moment) {
+        let c = slabClass(id)
+        c.lock.lock()
+        defer { c.lock.unlock() }
+        let state = c.state
+        guard state.pointee.pageCount > 0 else { return }
+        var page = Int(state.pointee.mainPage)
+        for _ in 0..<state.pointee.pageCount {
+            arena.pages[page].visitAt = min(arena.pages[page].visitAt, now.rawValue)
+            page = Int(arena.pages[page].ringNext)
+        }
+        state.pointee.visitAt = min(state.pointee.visitAt, now.rawValue)
+        state.pointee.lookoutLeft = 0
+        state.pointee.lookoutEarliest = now.rawValue
+    }
 }

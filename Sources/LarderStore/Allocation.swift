@@ -1,0 +1,114 @@
+// A chunk for a new item or part: a free one, one from a fresh page, one whose item has expired, or a victim's.
+import Synchronization
+
+extension Core {
+    /// Bytes a client may evict between two looks at the balance of classes: four pages' worth.
+    static let balanceBytes: UInt64 = 4 * UInt64(SlabClassTable.pageBytes)
+
+    /// A chunk of the class, marked reserved; 0 when memory can't be had. The caller holds no class lock.
+    /// - Parameters:
+    ///   - probation: whether the item is to prove itself (false for parts and for items that met their ghost).
+    ///   - exptime: lets the page know when a visit for expired items is worth it.
+    @inline(__always)
+    func allocate(
+        _ id: UInt8, probation: Bool, exptime: Moment, held: Held, now: Moment, counters: CounterBlock
+    ) -> Handle {
+        let c = slabClass(id)
+        c.lock.lock()
+        let handle = takeFreeChunk(c)
+        if handle != 0 {
+            enroll(handle, c, probation: probation, exptime: exptime, now: now)
+            c.lock.unlock()
+            return handle
+        }
+        return allocateSlowly(id, c, probation: probation, exptime: exptime, held: held, now: now, counters: counters)
+    }
+
+    /// Sets a fresh chunk's access word and tells its page what it has to know. Caller holds the class's lock.
+    @inline(__always)
+    private func enroll(_ handle: Handle, _ c: SlabClass, probation: Bool, exptime: Moment, now: Moment) {
+        var access = now.rawValue << Item.secondsShift
+        let meta = arena.pages + arena.page(of: handle)
+        if probation {
+            access |= Item.probation | (c.state.pointee.round & 3) << Item.roundShift
+            meta.pointee.probation &+= 1
+            c.state.pointee.probation &+= 1
+        }
+        arena.item(handle).access = access
+        if exptime != .never { noteExpiry(exptime, meta, c, now: now) }
+    }
+
+    /// Makes sure that somebody looks at the page some time after `exptime`: late by an eighth of the time to live, so that
+    /// a page of many items is visited for several of them. Caller holds the class's lock.
+    @inline(__always)
+    func noteExpiry(_ exptime: Moment, _ meta: UnsafeMutablePointer<PageMeta>, _ c: SlabClass, now: Moment) {
+        let left = exptime > now ? exptime.rawValue &- now.rawValue : 0
+        let visitAt = exptime.rawValue &+ left >> 3
+        if visitAt < meta.pointee.visitAt {
+            meta.pointee.visitAt = visitAt
+            if visitAt < c.state.pointee.visitAt { c.state.pointee.visitAt = visitAt }
+            if visitAt < c.state.pointee.lookoutEarliest { c.state.pointee.lookoutEarliest = visitAt }
+        }
+    }
+
+    /// Entered with the class's lock held, left without it.
+    @inline(never)
+    private func allocateSlowly(
+        _ id: UInt8, _ c: SlabClass, probation: Bool, exptime: Moment, held: Held, now: Moment, counters: CounterBlock
+    ) -> Handle {
+        var handle: Handle = 0
+        var orphans = Orphans()
+        var evicted = 0
+        for attempt in 0..<64 {
+            if c.state.pointee.visitAt <= now.rawValue {
+                reapDue(c, looks: 16, visits: 1, held: held, now: now, counters: counters)
+                handle = takeFreeChunk(c)
+            }
+            if handle == 0, let page = arena.takePage(for: id) {
+                addPage(page, to: c, at: monotonicMicroseconds())
+                handle = takeFreeChunk(c)
+            }
+            if handle == 0, options.evicts {
+                let freed = evictSome(c, held: held, now: now, counters: counters, orphans: &orphans)
+                evicted += freed
+                if freed > 0 { handle = takeFreeChunk(c) }
+            }
+            if handle != 0 {
+                enroll(handle, c, probation: probation, exptime: exptime, now: now)
+                c.lock.unlock()
+                freeOrphans(orphans)
+                if evicted > 0 {
+                    counters.pressure(UInt64(evicted &* c.state.pointee.chunkBytes))
+                    if counters.pressure >= Self.balanceBytes {
+                        counters.clearPressure()
+                        balance(held: held, keep: handle, now: now, counters: counters)
+                    }
+                }
+                return handle
+            }
+            c.lock.unlock()
+            freeOrphans(orphans)
+            orphans = Orphans()
+            guard options.evicts else { return 0 }
+            // A class without a page, or whose items are all pinned, in flight or locked, takes a page from another.
+            if attempt < 8 || attempt % 8 == 0 { takePageFromAClass(for: id, held: held, now: now, counters: counters) }
+            c.lock.lock()
+            handle = takeFreeChunk(c)
+            if handle != 0 {
+                enroll(handle, c, probation: probation, exptime: exptime, now: now)
+                c.lock.unlock()
+                return handle
+            }
+        }
+        c.lock.unlock()
+        return 0
+    }
+
+    /// Gives back a chunk that was never linked, or is no longer. Caller holds no class lock.
+    func release(_ handle: Handle) {
+        let c = slabClass(arena.slabClass(of: handle))
+        c.lock.lock()
+        freeChunk(handle, c)
+        c.lock.unlock()
+    }
+}

@@ -1,0 +1,179 @@
+// An item as its caller sees it while the stripe's lock is held: what it is, and what may be done to it in place.
+import Glibc
+
+@safe
+public struct LockedItem: ~Copyable {
+    private let client: StoreClient
+    private let hash: UInt64
+    private var handle: Handle
+    private var item: Item
+
+    /// Takes over the stripe's lock, which the caller holds.
+    @inline(__always)
+    init(client: StoreClient, handle: Handle, hash: UInt64, item: Item) {
+        self.client = client
+        self.hash = hash
+        self.handle = handle
+        self.item = item
+    }
+
+    deinit { core.pointee.stripe(Core.stripeIndex(hash)).lock.unlock() }
+
+    private var core: UnsafeMutablePointer<Core> { @inline(__always) get { client.core } }
+
+    // MARK: What it is
+
+    public var clientFlags: UInt32 { item.clientFlags(item.shape) }
+    public var valueLength: Int { item.valueLength(item.shape) }
+    public var keyLength: Int { Item.keyLength(item.shape) }
+    /// Unique among all items; 0 with -C.
+    public var cas: UInt64 { core.pointee.cas(of: item, item.shape, Core.stripeIndex(hash)) }
+    public var exptime: Moment { item.exptime }
+    public var lastAccess: Moment { Moment(item.access >> Item.secondsShift) }
+    /// Fetched since it was stored.
+    public var isFetched: Bool { item.access & Item.fetched != 0 }
+    public var isStale: Bool { item.shape & Item.stale != 0 }
+    public var isWinSent: Bool { item.shape & Item.winSent != 0 }
+    public var slabClass: UInt8 { core.pointee.arena.slabClass(of: handle) }
+    /// Header, key and value, bytes.
+    public var totalSize: Int { item.totalBytes(item.shape) }
+
+    public func appendKey(to reply: inout ReplyBuffer) {
+        let shape = item.shape
+        reply.append(pointer: item.p + Item.keyOffset(shape), count: Item.keyLength(shape))
+    }
+
+    /// The value and its `\r\n`: copied, or pinned when it is long. False: no memory for replies, nothing was appended.
+    public func appendValue(to reply: inout ReplyBuffer) -> Bool {
+        let shape = item.shape
+        if shape & Item.chained != 0 { return pin(shape, into: &reply) }
+        let bytes = Item.inlineValueLength(shape) &+ Item.lineEndBytes
+        guard reply.reserve(bytes) else { return false }
+        reply.append(pointer: item.p + Item.valueOffset(shape), count: bytes)
+        return true
+    }
+
+    @inline(never)
+    private func pin(_ shape: UInt32, into reply: inout ReplyBuffer) -> Bool {
+        let value = PinnedValue(
+            head: handle, stripe: UInt32(Core.stripeIndex(hash)),
+            length: item.chainLength(shape) + Item.lineEndBytes)
+        guard reply.append(pinned: value) else { return false }
+        item.setPins(item.pins(shape) + 1, shape)
+        return true
+    }
+
+    // MARK: Changes in place
+
+    /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing changes.
+    @inline(__always)
+    public func recordAccess(now: Moment) {
+        let old = item.access
+        let frequency = old & Item.frequencyMask
+        let new = now.rawValue << Item.secondsShift | old & (Item.probation | Item.roundMask) | Item.fetched
+            | (frequency < 3 ? frequency &+ 1 : 3)
+        if new != old { item.access = new }
+    }
+
+    public func setExptime(_ exptime: Moment) {
+        core.pointee.setExptime(exptime, of: item, handle, now: client.now)
+    }
+    public func setStale(_ on: Bool) { mark(Item.stale, on) }
+    public func setWinSent(_ on: Bool) { mark(Item.winSent, on) }
+    private func mark(_ bit: UInt32, _ on: Bool) {
+        let shape = item.shape
+        item.publishShape(on ? shape | bit : shape & ~bit)
+    }
+
+    /// A new cas: the one given, or (nil) the next of the stripe. The item may have to be copied to make room for a chosen one;
+    /// false if memory for that can't be had.
+    @discardableResult
+    public mutating func setCAS(_ cas: UInt64?) -> Bool {
+        let shape = item.shape
+        if cas == nil || shape & Item.hasCAS != 0 || !core.pointee.options.usesCAS {
+            core.pointee.assignCAS(item, shape, Core.stripeIndex(hash), cas)
+            return true
+        }
+        // Room for a chosen cas comes by storing the item anew, with its marks.
+        guard shape & Item.chained == 0 else { return false }
+        let access = item.access
+        let value = UnsafeRawBufferPointer(
+            start: item.p + Item.valueOffset(shape), count: Item.inlineValueLength(shape))
+        guard rewrite(value, clientFlags: item.clientFlags(shape), newCAS: cas) else { return false }
+        item.publishShape(item.shape | shape & (Item.stale | Item.winSent))
+        item.access = item.access | access & Item.fetched
+        return true
+    }
+
+    // MARK: Changes of the value
+
+    /// incr and decr: wraps at 2^64, stops at 0. Flags and exptime stay, the cas is new.
+    public mutating func adjust(by delta: UInt64, decrement: Bool, newCAS: UInt64? = nil) -> Adjustment {
+        let shape = item.shape
+        guard shape & Item.chained == 0, let old = number(shape) else { return .nonNumeric }
+        let new = decrement ? (delta > old ? 0 : old - delta) : old &+ delta
+        return withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
+            let n = Decimal.write(new, to: digits.baseAddress!)
+            let value = UnsafeRawBufferPointer(rebasing: digits[0..<n])
+            return rewrite(value, clientFlags: item.clientFlags(shape), newCAS: newCAS) ? .value(new) : .outOfMemory
+        }
+    }
+
+    /// The item stays, its value goes and its client flags are these (`md` with x).
+    @discardableResult
+    public mutating func dropValue(clientFlags: UInt32 = 0, newCAS: UInt64? = nil) -> Bool {
+        rewrite(UnsafeRawBufferPointer(start: nil, count: 0), clientFlags: clientFlags, newCAS: newCAS)
+    }
+
+    /// Stores another value for the same key, keeping the exptime. The item may move.
+    private mutating func rewrite(_ value: UnsafeRawBufferPointer, clientFlags: UInt32, newCAS: UInt64?) -> Bool {
+        let shape = item.shape
+        let old = item
+        var request = WriteRequest()
+        request.mode = .replace
+        request.clientFlags = clientFlags
+        request.exptime = item.exptime
+        request.newCAS = newCAS
+        let key = UnsafeRawBufferPointer(start: old.p + Item.keyOffset(shape), count: Item.keyLength(shape))
+        let writer = Writer(client: client, key: key, hash: hash, request: request, now: client.now)
+        var marks = writer.marks(clientFlags)
+        // Optional fields that are there already stay: so the value changes where it lies.
+        if shape & Item.hasCAS != 0 { marks |= Item.hasCAS }
+        if shape & Item.hasFlags != 0 { marks |= Item.hasFlags }
+        let fetched = item.access & Item.fetched
+        let chunk = writer.store(value, replacing: handle, marks: marks)
+        guard chunk != 0 else { return false }
+        handle = chunk
+        item = core.pointee.arena.item(chunk)
+        if fetched != 0 { item.access = item.access | fetched }
+        return true
+    }
+
+    /// Removes the item; the lock goes with it.
+    public consuming func delete() {
+        guard let slot = core.pointee.slot(of: handle, hash: hash) else { return }
+        core.pointee.unlink(handle, slot, hash: hash, counters: client.counters)
+    }
+
+    /// The value as memcached reads a number: blanks before it, an optional +, digits, and after them a blank or the end.
+    private func number(_ shape: UInt32) -> UInt64? {
+        let value = UnsafeRawBufferPointer(
+            start: item.p + Item.valueOffset(shape), count: Item.inlineValueLength(shape))
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+        guard value.count <= 20 else { return nil }
+        var i = 0
+        while i < value.count, isBlank(value[i]) { i += 1 }
+        if i < value.count, value[i] == 0x2B { i += 1 }
+        let first = i
+        var number: UInt64 = 0
+        while i < value.count, value[i] >= 0x30, value[i] <= 0x39 {
+            let (times, over) = number.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = times.addingReportingOverflow(UInt64(value[i] - 0x30))
+            if over || carry { return nil }
+            number = sum
+            i += 1
+        }
+        guard i > first, i == value.count || isBlank(value[i]) else { return nil }
+        return number
+    }
+}

@@ -1,0 +1,222 @@
+// Values longer than the largest chunk: a head with the key and the first bytes, then parts in order. Value and line
+// end run through all of them. What is read of a chain is read under the stripe's lock or under a pin.
+
+/// A long value kept in place while it is being sent.
+public struct PinnedValue: Sendable {
+    var head: Handle
+    var stripe: UInt32
+    /// Value and line end, bytes.
+    public var length: Int
+    public var sent = 0
+}
+
+/// The runs of memory that value and line end of an item lie in, in order.
+struct ChainReader {
+    private let core: Core
+    private var left: Int
+    private var run: UnsafeMutableRawBufferPointer?
+    private var part: Handle
+
+    init(_ core: Core, head: Handle) {
+        self.core = core
+        let item = core.arena.item(head)
+        let shape = item.shape
+        left = item.valueLength(shape) + Item.lineEndBytes
+        let start = Item.valueOffset(shape)
+        let room = shape & Item.chained != 0 ? SlabClassTable.largestChunk - start : left
+        run = UnsafeMutableRawBufferPointer(start: item.p + start, count: min(room, left))
+        part = shape & Item.chained != 0 ? item.firstPart(shape) : 0
+    }
+
+    /// The value of a reservation, its line end left out.
+    init(_ core: Core, _ reservation: borrowing Reservation) {
+        self.core = core
+        left = reservation.valueLength
+        let item = core.arena.item(reservation.head)
+        let marks = reservation.marks
+        let isLong = marks & Item.chained != 0
+        let start = Item.keyOffset(marks) + reservation.keyLength
+        let room = isLong ? SlabClassTable.largestChunk - start : left
+        run = UnsafeMutableRawBufferPointer(start: item.p + start, count: min(room, left))
+        part = isLong ? item.firstPart(marks) : 0
+    }
+
+    mutating func next() -> UnsafeMutableRawBufferPointer? {
+        guard left > 0 else { return nil }
+        if let first = run {
+            run = nil
+            left -= first.count
+            return first
+        }
+        guard part != 0 else { return nil }
+        let item = core.arena.item(part)
+        let size = core.table.sizes[Int(core.arena.slabClass(of: part))] - Item.headerBytes
+        part = item.partNext
+        let bytes = UnsafeMutableRawBufferPointer(start: item.p + Item.headerBytes, count: min(size, left))
+        left -= bytes.count
+        return bytes
+    }
+}
+
+/// Memory for one value, taken as its bytes arrive. Whatever ends the conversation gives it back.
+@safe
+public struct Reservation: ~Copyable {
+    let client: StoreClient
+    let hash: UInt64
+    private var key = InlineArray<256, UInt8>(repeating: 0)
+    let keyLength: Int
+    public let valueLength: Int
+    public private(set) var received = 0
+    /// The head; 0 before the first byte came, or when memory could not be had.
+    private(set) var head: Handle = 0
+    private var lastPart: Handle = 0
+    /// Where the next byte goes, and how many fit there.
+    private var cursor: UnsafeMutableRawPointer?
+    private var room = 0
+    private(set) var hasFailed = false
+    /// Marks the head's layout was made with.
+    let marks: UInt32
+    private let onProbation: Bool
+    /// Bytes that the chunks opened so far have room for.
+    private var opened = 0
+
+    init(
+        client: StoreClient, key: UnsafeRawBufferPointer, hash: UInt64, valueLength: Int, marks: UInt32, onProbation: Bool
+    ) {
+        self.onProbation = onProbation
+        self.client = client
+        self.hash = hash
+        self.valueLength = valueLength
+        keyLength = key.count
+        for i in 0..<min(key.count, 256) { self.key[i] = key[i] }
+        let bytes = Item.bytes(keyLength: key.count, valueLength: valueLength, marks: marks)
+        self.marks = bytes > SlabClassTable.largestChunk ? marks | Item.chained : marks
+    }
+
+    deinit {
+        guard head != 0 else { return }
+        let core = client.core
+        let item = core.pointee.arena.item(head)
+        let parts = marks & Item.chained != 0 ? item.firstPart(marks) : 0
+        core.pointee.release(head)
+        core.pointee.freeParts(parts)
+    }
+
+    public var isComplete: Bool { received == valueLength }
+
+    var copyOfKey: InlineArray<256, UInt8> { key }
+
+    func withKey<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        key.span.withUnsafeBufferPointer { body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[0..<keyLength])) }
+    }
+
+    /// Takes as many of `bytes` as the value still needs; returns how many. When memory can't be had they are counted
+    /// and dropped, and the commit answers `.outOfMemory`.
+    public mutating func append(_ bytes: Span<UInt8>) -> Int {
+        let wanted = min(bytes.count, valueLength - received)
+        bytes.withUnsafeBufferPointer { source in
+            append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(source)[0..<wanted]))
+        }
+        received += wanted
+        return wanted
+    }
+
+    /// Copies bytes to the cursor, part after part, without counting them.
+    mutating func append(_ source: UnsafeRawBufferPointer) {
+        var done = 0
+        while done < source.count, openRoom() {
+            let n = min(room, source.count - done)
+            cursor!.copyMemory(from: source.baseAddress! + done, byteCount: n)
+            cursor! += n
+            room -= n
+            done += n
+        }
+    }
+
+    /// The next free run of the value's memory, for a socket to read into; nil if there is none now.
+    @unsafe
+    public mutating func nextFreeRun() -> UnsafeMutableRawBufferPointer? {
+        guard received < valueLength, openRoom() else { return nil }
+        return UnsafeMutableRawBufferPointer(start: cursor, count: min(room, valueLength - received))
+    }
+
+    /// `bytes` of the last free run are filled.
+    public mutating func markReceived(_ bytes: Int) {
+        cursor! += bytes
+        room -= bytes
+        received += bytes
+    }
+
+    /// Writes the line end behind a complete value.
+    mutating func close() {
+        var lineEnd: (UInt8, UInt8) = (13, 10)
+        withUnsafeBytes(of: &lineEnd) { append($0) }
+    }
+
+    /// Makes sure that the cursor has room for at least a byte.
+    private mutating func openRoom() -> Bool {
+        if room > 0 { return true }
+        guard !hasFailed else { return false }
+        if head == 0 ? openHead() : openPart() { return true }
+        hasFailed = true
+        return false
+    }
+
+    private mutating func openHead() -> Bool {
+        let core = client.core
+        let bytes = Item.bytes(keyLength: keyLength, valueLength: valueLength, marks: marks)
+        let isLong = marks & Item.chained != 0
+        let id = isLong ? core.pointee.classID(forBytes: SlabClassTable.largestChunk) : core.pointee.classID(forBytes: bytes)
+        let chunk = core.pointee.allocate(
+            id, probation: onProbation, exptime: .never, held: Held(), now: client.now, counters: client.counters)
+        guard chunk != 0 else { return false }
+        head = chunk
+        let item = core.pointee.arena.item(chunk)
+        if isLong {
+            item.setChainLength(valueLength, marks)
+            item.setPins(0, marks)
+            item.setFirstPart(0, marks)
+        }
+        let keyOffset = Item.keyOffset(marks)
+        let keyLength = self.keyLength
+        withKey { (item.p + keyOffset).copyMemory(from: $0.baseAddress!, byteCount: keyLength) }
+        cursor = item.p + keyOffset + keyLength
+        room = isLong ? SlabClassTable.largestChunk - keyOffset - keyLength : valueLength + Item.lineEndBytes
+        opened = room
+        return true
+    }
+
+    private mutating func openPart() -> Bool {
+        let core = client.core
+        // What is still to come, line end included: all chunks opened so far are full.
+        let left = valueLength + Item.lineEndBytes - opened
+        guard left > 0 else { return false }
+        let bytes = min(left + Item.headerBytes, SlabClassTable.largestChunk)
+        let id = core.pointee.classID(forBytes: bytes)
+        let chunk = core.pointee.allocate(
+            id, probation: false, exptime: .never, held: Held(), now: client.now, counters: client.counters)
+        guard chunk != 0 else { return false }
+        let item = core.pointee.arena.item(chunk)
+        item.partNext = 0
+        item.partOwner = head
+        item.partHash = UInt32(truncatingIfNeeded: hash)
+        item.publishShape(Item.part)
+        if lastPart == 0 {
+            core.pointee.arena.item(head).setFirstPart(chunk, marks)
+        } else {
+            core.pointee.arena.item(lastPart).partNext = chunk
+        }
+        lastPart = chunk
+        cursor = item.p + Item.headerBytes
+        room = core.pointee.table.sizes[Int(id)] - Item.headerBytes
+        opened += room
+        return true
+    }
+
+    /// The chunks are the index's now.
+    mutating func handOver() -> Handle {
+        let chunk = head
+        head = 0
+        return chunk
+    }
+}

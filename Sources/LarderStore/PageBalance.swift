@@ -1,0 +1,39 @@
+// Which class should give a page to which: a pure function of the classes' figures. PageMover.swift carries it out.
+//
+// Keeping an item for a time proportional to its worth per byte (GDSF) means, in slabs, that the time the main hand needs
+// for a round of a class, times its chunk size, should be the same in all classes. Where it is larger, memory is idle.
+
+/// What the decision looks at.
+struct ClassPressure {
+    var id: UInt8
+    var pages: Int
+    var chunkBytes: Int
+    /// Microseconds since the main hand last left the page it stands before.
+    var age: UInt64
+    /// Whether the class had to evict since the last decision.
+    var isEvicting: Bool
+
+    var value: Double { Double(age) * Double(chunkBytes) }
+}
+
+struct PageBalance {
+    /// A page moves only if it is worth so much more where it goes.
+    static let threshold = 1.2
+
+    struct Move: Equatable {
+        var from: UInt8
+        var to: UInt8
+    }
+
+    /// The page move that pays most; nil if none pays.
+    static func decide(_ classes: UnsafeBufferPointer<ClassPressure>) -> Move? {
+        var giver: ClassPressure?
+        var taker: ClassPressure?
+        for c in classes {
+            if c.pages > 1, giver == nil || c.value > giver!.value { giver = c }
+            if c.isEvicting, taker == nil || c.value < taker!.value { taker = c }
+        }
+        guard let giver, let taker, giver.id != taker.id, giver.value > taker.value * threshold else { return nil }
+        return Move(from: giver.id, to: taker.id)
+    }
+}

@@ -1,0 +1,253 @@
+// Moving a page from one class to another: emptying it, item by item, while everybody else goes on.
+import CIntrinsics
+import Synchronization
+
+extension Core {
+    /// Looks whether a page move between classes pays, and makes at most one. Called every few pages' worth of evictions
+    /// by the thread that evicts. Caller holds no class lock; `keep` is a chunk it has just been given.
+    @inline(never)
+    func balance(held: Held, keep: Handle, now: Moment, counters: CounterBlock) {
+        guard shared.automove.pointee.load(ordering: .relaxed) != 0, shared.moverLock.tryLock() else { return }
+        defer { shared.moverLock.unlock() }
+        let wantsReserve = arena.read { $0.pagesUsed > $0.pagesLimit - $0.reserve }
+        let move = withPressures(resetting: true) { PageBalance.decide($0) }
+        if wantsReserve, let giver = withPressures(resetting: false, Self.idlest) {
+            if emptyPage(of: giver, held: held, keep: keep, now: now, counters: counters, receiver: nil) {
+                shared.note(.forIndex)
+            }
+        } else if let move {
+            if emptyPage(of: move.from, held: held, keep: keep, now: now, counters: counters, receiver: move.to) {
+                shared.note(.moved)
+            }
+        }
+    }
+
+    /// A page for a class that can't help itself, from the class where it is missed least.
+    @inline(never)
+    func takePageFromAClass(for id: UInt8, held: Held, now: Moment, counters: CounterBlock) {
+        shared.moverLock.lock()
+        defer { shared.moverLock.unlock() }
+        let giver = withPressures(resetting: false) { classes -> UInt8? in
+            var best: ClassPressure?
+            for c in classes where c.id != id {
+                // A class's last page is taken only when there is no other.
+                if let rival = best, (c.pages > 1) == (rival.pages > 1) ? c.value <= rival.value : c.pages == 1 { continue }
+                best = c
+            }
+            return best?.id
+        }
+        guard let giver else { return }
+        if emptyPage(of: giver, held: held, keep: 0, now: now, counters: counters, receiver: id) { shared.note(.moved) }
+    }
+
+    /// `cache_memlimit` went down: one page less. The freed page's memory goes back to the system.
+    func shrinkByOnePage(now: Moment, counters: CounterBlock) -> Bool {
+        shared.moverLock.lock()
+        defer { shared.moverLock.unlock() }
+        guard let giver = withPressures(resetting: false, Self.idlest) else { return false }
+        return emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: nil)
+    }
+
+    func idlestClass() -> UInt8? { withPressures(resetting: false, Self.idlest) }
+
+    /// The class whose memory is worth least.
+    static func idlest(_ classes: UnsafeBufferPointer<ClassPressure>) -> UInt8? {
+        var best: ClassPressure?
+        for c in classes where c.pages > 1 && (best == nil || c.value > best!.value) { best = c }
+        return best?.id
+    }
+
+    /// The figures of all classes that own pages, in memory of this call.
+    private func withPressures<Result>(
+        resetting: Bool, _ body: (UnsafeBufferPointer<ClassPressure>) -> Result
+    ) -> Result {
+        let microseconds = monotonicMicroseconds()
+        return withUnsafeTemporaryAllocation(of: ClassPressure.self, capacity: 256) { list in
+            var n = 0
+            for id in 1..<table.sizes.count {
+                let c = slabClass(UInt8(id))
+                c.lock.lock()
+                let s = c.state
+                if s.pointee.pageCount > 0 {
+                    let stamp = arena.pages[Int(s.pointee.mainPage)].stamp
+                    list[n] = ClassPressure(
+                        id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
+                        age: microseconds > stamp ? microseconds - stamp : 0,
+                        isEvicting: s.pointee.evictedSinceBalance > 0)
+                    n += 1
+                    if resetting { s.pointee.evictedSinceBalance = 0 }
+                }
+                c.lock.unlock()
+            }
+            return body(UnsafeBufferPointer(rebasing: list[0..<n]))
+        }
+    }
+
+    // MARK: Emptying
+
+    /// Empties the page under the main hand of class `id` and hands it to `receiver`, or to the arena (nil).
+    /// False if something in the page can't be moved now; then the class keeps the page.
+    func emptyPage(
+        of id: UInt8, held: Held, keep: Handle, now: Moment, counters: CounterBlock, receiver: UInt8?
+    ) -> Bool {
+        let c = slabClass(id)
+        c.lock.lock()
+        guard c.state.pointee.pageCount > 0 else {
+            c.lock.unlock()
+            return false
+        }
+        var page = Int(c.state.pointee.mainPage)
+        // Not the page that the caller's own chunks are in.
+        for handle in [held.pinned, keep] where handle != 0 && arena.page(of: handle) == page {
+            page = Int(arena.pages[page].ringNext)
+            if arena.page(of: handle) == page {
+                c.lock.unlock()
+                return false
+            }
+        }
+        makeUnavailable(page, in: c)
+        let meta = arena.pages + page
+        meta.pointee.isLeaving = true
+        for _ in 0..<4 where meta.pointee.freeCount < meta.pointee.carved {
+            emptyOnce(page, c, held: held, now: now, counters: counters)
+        }
+        guard meta.pointee.freeCount == meta.pointee.carved else {
+            meta.pointee.isLeaving = false
+            if meta.pointee.freeCount > 0 || Int(meta.pointee.carved) < c.state.pointee.perPage {
+                makeAvailable(page, in: c)
+            }
+            c.lock.unlock()
+            shared.note(.busy)
+            return false
+        }
+        removePage(page, from: c)
+        c.lock.unlock()
+        if let receiver {
+            arena.classOfPage[page].store(receiver, ordering: .relaxed)
+            arena.pages[page] = PageMeta()
+            let to = slabClass(receiver)
+            to.lock.lock()
+            addPage(page, to: to, at: monotonicMicroseconds())
+            to.lock.unlock()
+        } else {
+            arena.givePage(page)
+        }
+        shared.moves[SharedWords.Move.last.rawValue].store(
+            UInt64(id) << 8 | UInt64(receiver ?? Arena.indexPage), ordering: .relaxed)
+        return true
+    }
+
+    /// One pass over the page: items somebody asked for are copied to other pages of the class, the others evicted.
+    /// Entered and left with the class's lock held; it may be dropped in between.
+    private func emptyOnce(_ page: Int, _ c: SlabClass, held: Held, now: Moment, counters: CounterBlock) {
+        let meta = arena.pages + page
+        let chunkBytes = c.state.pointee.chunkBytes
+        var victims = Victims()
+        var orphans = Orphans()
+        for index in 0..<Int(meta.pointee.carved) {
+            let handle = arena.handle(page: page, offset: index * chunkBytes)
+            let item = arena.item(handle)
+            let shape = item.shapeAcquired
+            if shape & Item.part != 0 {
+                let (owner, hash) = (item.partOwner, UInt64(item.partHash))
+                c.lock.unlock()
+                evictOwner(owner, hash: hash, held: held, counters: counters)
+                c.lock.lock()
+            } else if shape & Item.linked != 0, handle != held.pinned {
+                if item.access & Item.frequencyMask != 0, shape & Item.chained == 0,
+                    rescue(handle, from: page, c, held: held, now: now, counters: counters, orphans: &orphans) {
+                    continue
+                }
+                victims.add(handle)
+            }
+            if victims.count == Victims.max || orphans.count > 0 {
+                _ = evict(victims, from: c, held: held, now: now, counters: counters, orphans: &orphans)
+                victims = Victims()
+                c.lock.unlock()
+                freeOrphans(orphans)
+                orphans = Orphans()
+                c.lock.lock()
+            }
+        }
+        _ = evict(victims, from: c, held: held, now: now, counters: counters, orphans: &orphans)
+        c.lock.unlock()
+        freeOrphans(orphans)
+        c.lock.lock()
+    }
+
+    /// Copies an item over a colder one of its class. Caller holds the class's lock.
+    private func rescue(
+        _ handle: Handle, from page: Int, _ c: SlabClass, held: Held, now: Moment, counters: CounterBlock,
+        orphans: inout Orphans
+    ) -> Bool {
+        let item = arena.item(handle)
+        guard !isExpired(item, now), orphans.count == 0 else { return false }
+        var other = takeFreeChunk(c)
+        if other == 0 {
+            var pinned = held
+            if pinned.pinned == 0 { pinned.pinned = handle }
+            // The hand may pick from this very page, which is leaving: then nothing is gained, and nothing lost.
+            _ = evictSome(c, held: pinned, now: now, counters: counters, orphans: &orphans, limit: 1)
+            other = takeFreeChunk(c)
+        }
+        guard other != 0 else { return false }
+        guard item.shapeAcquired & Item.linked != 0 else {
+            freeChunk(other, c)
+            return true
+        }
+        let hash = hash(of: item)
+        let index = Self.stripeIndex(hash)
+        let stripe = stripe(index)
+        guard index == held.stripe || stripe.lock.tryLock() else {
+            freeChunk(other, c)
+            return false
+        }
+        defer { if index != held.stripe { stripe.lock.unlock() } }
+        let shape = item.shape
+        guard let slot = slot(of: handle, hash: hash), !stripe.isFlushed(item.sequence) else {
+            freeChunk(other, c)
+            return false
+        }
+        let copy = arena.item(other)
+        copy.sequence = item.sequence
+        copy.exptime = item.exptime
+        copy.access = item.access
+        let body = Item.bytes(
+            keyLength: Item.keyLength(shape), valueLength: Item.inlineValueLength(shape), marks: shape) - Item.headerBytes
+        (copy.p + Item.headerBytes).copyMemory(from: item.p + Item.headerBytes, byteCount: body)
+        let meta = arena.pages + arena.page(of: other)
+        if item.access & Item.probation != 0 {
+            meta.pointee.probation &+= 1
+            c.state.pointee.probation &+= 1
+        }
+        if item.exptime != .never { noteExpiry(item.exptime, meta, c, now: now) }
+        slot.bucket.setHandle(slot.index, other)
+        copy.publishShape(shape)
+        freeChunk(handle, c)
+        shared.note(.rescued)
+        return true
+    }
+
+    /// Evicts the long value that `owner` is (or was) the head of. Caller holds no class lock, so the head may be
+    /// something else by now: only what the index still names as a long value goes.
+    private func evictOwner(_ owner: Handle, hash: UInt64, held: Held, counters: CounterBlock) {
+        let index = Self.stripeIndex(hash)
+        let stripe = stripe(index)
+        guard index == held.stripe || stripe.lock.tryLock() else { return }
+        defer { if index != held.stripe { stripe.lock.unlock() } }
+        var bucket = homeBucket(hash)
+        while true {
+            for i in 0..<Bucket.slots where bucket.handle(i) == owner && owner != 0 && owner != held.pinned {
+                let item = arena.item(owner)
+                let shape = item.shape
+                guard shape & Item.linked != 0, shape & Item.chained != 0, !item.isPinned(shape) else { return }
+                let id = arena.slabClass(of: owner)
+                counters.add(.evicted, slabClass: id, 1)
+                unlink(owner, Slot(bucket: bucket, index: i), hash: hash, counters: counters)
+                return
+            }
+            if bucket.overflow == 0 { return }
+            bucket = Bucket(arena.pointer(bucket.overflow))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// Adding up what the store counts, for `stats` and everything else that shows it.
+import Synchronization
+
+extension StoreClient {
+    /// All figures, read part by part: each part is exact, the whole is as of about now.
+    public func snapshot() -> StoreSnapshot {
+        let core = core.pointee
+        var snapshot = StoreSnapshot()
+        for counter in Counter.allCases {
+            snapshot.counters[counter] = core.counters.reduce(0) { $0 &+ $1.value(counter) }
+        }
+        for i in 0..<Stripe.count {
+            let stripe = core.stripe(i)
+            stripe.lock.lock()
+            let state = stripe.state.pointee
+            let buckets = stripe.geometry.buckets
+            stripe.lock.unlock()
+            snapshot.curItems += UInt64(state.items)
+            snapshot.bytes &+= state.bytes
+            snapshot.ghostHits += UInt64(state.ghostHits)
+            snapshot.indexBuckets += UInt64(buckets) + UInt64(state.overflowBuckets)
+        }
+        let arena = core.arena.read { $0 }
+        let overflowPages = core.overflowPool.state.pointee.pageCount
+        snapshot.memoryLimit = (arena.pagesLimit + arena.tablePages) * SlabClassTable.pageBytes
+        snapshot.pageSize = SlabClassTable.pageBytes
+        snapshot.pagesTotal = arena.pagesLimit
+        snapshot.pagesFree = max(0, arena.pagesLimit - arena.pagesUsed)
+        snapshot.indexPages = arena.indexPages + overflowPages
+        snapshot.indexBytes = UInt64(snapshot.indexPages * SlabClassTable.pageBytes)
+        for id in 1..<core.table.sizes.count {
+            if let figures = figures(of: UInt8(id)) { snapshot.classes.append(figures) }
+        }
+        for counter in [(Counter.evictions, ClassCounter.evicted), (.evictedUnfetched, .evictedUnfetched),
+            (.evictedActive, .evictedActive), (.expiredUnfetched, .expiredUnfetched), (.reclaimed, .reclaimed),
+            (.crawlerReclaimed, .crawlerReclaimed), (.crawlerItemsChecked, .crawlerItemsChecked)] {
+            // Counted per class; the total includes classes that own no page any more.
+            snapshot.counters[counter.0, default: 0] &+= total(counter.1)
+        }
+        snapshot.pagesMoved = core.shared.value(.moved)
+        snapshot.pagesMovedForIndex = core.shared.value(.forIndex)
+        snapshot.pageRescues = core.shared.value(.rescued)
+        snapshot.pageMovesBusy = core.shared.value(.busy)
+        snapshot.housekeeperRuns = core.shared.value(.housekeeperRuns)
+        let last = core.shared.value(.last)
+        snapshot.lastMoveFrom = Int(last >> 8 & 0xFF)
+        snapshot.lastMoveTo = Int(last & 0xFF)
+        if last != 0 {
+            snapshot.lastMoveReason = snapshot.lastMoveTo == Int(Arena.indexPage)
+                ? "the pool of free pages ran low" : "one round of the source's hand was worth more, by age times chunk size"
+        }
+        return snapshot
+    }
+
+    private func total(_ counter: ClassCounter) -> UInt64 {
+        var sum: UInt64 = 0
+        for id in 1..<core.pointee.table.sizes.count {
+            for block in core.pointee.counters { sum &+= block.value(counter, slabClass: UInt8(id)) }
+        }
+        return sum
+    }
+
+    /// One class's figures; nil if it owns no page and has nothing to tell.
+    private func figures(of id: UInt8) -> StoreSnapshot.SlabClassFigures? {
+        let core = core.pointee
+        let c = core.slabClass(id)
+        c.lock.lock()
+        let state = c.state.pointee
+        c.lock.unlock()
+        guard state.pageCount > 0 else { return nil }
+        var figures = StoreSnapshot.SlabClassFigures()
+        figures.id = Int(id)
+        figures.chunkSize = state.chunkBytes
+        figures.chunksPerPage = state.perPage
+        figures.pages = state.pageCount
+        figures.usedChunks = state.used
+        figures.freeChunks = state.pageCount * state.perPage - state.used
+        figures.items = state.used
+        figures.itemsOnProbation = state.probation
+        let now = now.rawValue
+        figures.ageSeconds = state.lastVictimAccess != 0 && now > state.lastVictimAccess ? now - state.lastVictimAccess : 0
+        for counter in ClassCounter.allCases {
+            let sum = core.counters.reduce(UInt64(0)) { $0 &+ $1.value(counter, slabClass: id) }
+            figures.counters[counter] = sum
+        }
+        figures.bytesRequested = Int64(bitPattern: figures.count(.bytesRequested))
+        return figures
+    }
+
+    /// `stats reset`: all counters back to 0; what is stored stays.
+    public func resetStatistics() {
+        for block in core.pointee.counters { block.reset() }
+        for move in [SharedWords.Move.moved, .forIndex, .rescued, .busy] {
+            core.pointee.shared.moves[move.rawValue].store(0, ordering: .relaxed)
+        }
+    }
+}
