@@ -48,6 +48,8 @@ public enum EventLine: UInt8, Sendable {
     case command
     /// Payload: the line itself from `type=` on.
     case text
+    /// No payload. slabClass: source, command: target, status: 1 if it succeeded.
+    case slabMove
 
     public var kind: EventKind {
         switch self {
@@ -57,9 +59,14 @@ public enum EventLine: UInt8, Sendable {
         case .deleted: .deletions
         case .connectionNew, .connectionClose: .connevents
         case .command: .rawcmds
-        case .text: .sysevents
+        case .text, .slabMove: .sysevents
         }
     }
+
+    /// How the store numbers what it reports by itself.
+    public static let storeNumbers = EvictionLog.Numbers(
+        evictionKind: EventKind.evictions.rawValue, evictionLine: EventLine.eviction.rawValue,
+        moveKind: EventKind.sysevents.rawValue, moveLine: EventLine.slabMove.rawValue)
 
     /// A record of this line, for the producers outside this room.
     public func record(descriptor: Int32 = -1) -> EventRecord {
@@ -146,6 +153,9 @@ extension EventLine {
             out += "<\(record.descriptor) ".utf8
             // A terminal may be at the other end: nothing but printable bytes and what UTF-8 is made of.
             for byte in payload { out.append(byte < 0x20 || byte == 0x7F ? 0x3F : byte) }
+        case .slabMove:
+            out += ("type=slab_move src=\(record.slabClass) dst=\(record.command)"
+                + " state=\(record.status == 0 ? "fail" : "ok")").utf8
         case .text, nil:
             out += payload
         }

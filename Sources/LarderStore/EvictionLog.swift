@@ -1,23 +1,34 @@
-// Evictions as `watch evictions` shows them: the store's side of the event rings. A `StoreClient` that was
-// given a log writes one record per evicted item while somebody watches, and pays one relaxed load per
-// eviction otherwise.
+// What the store tells those who watch it: evictions and page moves. A `StoreClient` that was given a log
+// writes one record per event while somebody watches, and pays one relaxed load per event otherwise.
 
-/// How the store reports evictions of one client thread. The ring is that thread's own, so that a ring keeps
-/// its single producer; kind and line are the protocol's numbers for the event.
+/// How the store reports what one client thread evicts and moves. The ring is that thread's own, so that a
+/// ring keeps its single producer; kinds and lines are the protocol's numbers for the events.
 public struct EvictionLog: Sendable {
-    public let ring: EventRing
-    public let kind: UInt32
-    public let line: UInt8
+    /// The protocol's numbers for what the store reports.
+    public struct Numbers: Sendable {
+        public var evictionKind: UInt32
+        public var evictionLine: UInt8
+        public var moveKind: UInt32
+        public var moveLine: UInt8
+        public init(evictionKind: UInt32, evictionLine: UInt8, moveKind: UInt32, moveLine: UInt8) {
+            self.evictionKind = evictionKind
+            self.evictionLine = evictionLine
+            self.moveKind = moveKind
+            self.moveLine = moveLine
+        }
+    }
 
-    public init(ring: EventRing, kind: UInt32, line: UInt8) {
+    public let ring: EventRing
+    private let numbers: Numbers
+
+    public init(ring: EventRing, numbers: Numbers) {
         self.ring = ring
-        self.kind = kind
-        self.line = line
+        self.numbers = numbers
     }
 
     /// Whether evictions are to be recorded; to be asked before anything is gathered.
     @inline(__always)
-    public var isWanted: Bool { ring.log.mask & kind != 0 }
+    public var isWanted: Bool { ring.log.mask & numbers.evictionKind != 0 }
 
     /// Records that a live item was evicted. Touches memory only (no lock, no system call but the vDSO's
     /// clock), so it may be called under a stripe's lock, while the key is still readable.
@@ -25,13 +36,24 @@ public struct EvictionLog: Sendable {
         key: Span<UInt8>, fetched: Bool, exptime: Moment, lastAccess: Moment, now: Moment, slabClass: UInt8,
         valueLength: Int
     ) {
-        var record = EventRecord(kind: kind, line: line)
+        var record = EventRecord(kind: numbers.evictionKind, line: numbers.evictionLine)
         record.status = fetched ? 1 : 0
         record.ttl = exptime == .never ? -1 : Int64(exptime.rawValue) - Int64(now.rawValue)
         record.lastAccessSeconds = now.rawValue &- lastAccess.rawValue
         record.slabClass = slabClass
         record.size = UInt64(truncatingIfNeeded: valueLength)
         ring.offer(record, payload: key)
+    }
+
+    /// Records that a page went from one class to another (0: the pool of free pages). Costs a compare unless
+    /// somebody watches.
+    public func recordMove(from source: Int, to target: Int, succeeded: Bool) {
+        guard ring.log.mask & numbers.moveKind != 0 else { return }
+        var record = EventRecord(kind: numbers.moveKind, line: numbers.moveLine)
+        record.slabClass = UInt8(clamping: source)
+        record.command = UInt8(clamping: target)
+        record.status = succeeded ? 1 : 0
+        ring.offer(record, payload: Span<UInt8>())
     }
 }
 

@@ -66,8 +66,7 @@ private func tail(_ line: String) -> String {
     @Test func evictionThroughTheStoresLog() throws {
         let log = EventLog()
         let ring = try #require(EventRing(capacity: 4096, log: log))
-        let evictions = EvictionLog(
-            ring: ring, kind: EventKind.evictions.rawValue, line: EventLine.eviction.rawValue)
+        let evictions = EvictionLog(ring: ring, numbers: EventLine.storeNumbers)
         #expect(!evictions.isWanted)
         log.setMask(EventKind.evictions.rawValue, in: EventKind.watchable.rawValue)
         #expect(evictions.isWanted)
@@ -80,6 +79,20 @@ private func tail(_ line: String) -> String {
         #expect(
             tail(line(record, "bar")) == "type=eviction key=bar fetch=yes ttl=-1 la=10 clsid=5 size=11\n")
         #expect(bytes == key)
+    }
+
+    @Test func pageMoveThroughTheStoresLog() throws {
+        let log = EventLog()
+        let ring = try #require(EventRing(capacity: 4096, log: log))
+        let moves = EvictionLog(ring: ring, numbers: EventLine.storeNumbers)
+        moves.recordMove(from: 3, to: 9, succeeded: true)
+        log.setMask(EventKind.sysevents.rawValue, in: EventKind.watchable.rawValue)
+        moves.recordMove(from: 3, to: 0, succeeded: false)
+        var bytes = [UInt8]()
+        let record = try #require(ring.take(&bytes))
+        #expect(tail(line(record, "")) == "type=slab_move src=3 dst=0 state=fail\n")
+        let next = ring.take(&bytes)
+        #expect(next == nil)
     }
 
     @Test func deletion() throws {
