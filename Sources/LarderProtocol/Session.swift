@@ -1,7 +1,6 @@
-// STUB: the protocol's author replaces this.
+// One client's conversation: bytes in, replies out. A loop of rounds, each of which parses a batch of operations,
+// asks the store to fetch what they will touch, and executes them in order.
 import LarderStore
-
-struct Operation { }
 
 public struct Session: ~Copyable {
     /// What of a session outlives an idle moment: a byte kept by the connection.
@@ -9,7 +8,32 @@ public struct Session: ~Copyable {
         public var isAuthenticated = false
         public init() {}
     }
+
+    /// Where the conversation stands between two calls of `receive`; each case owns what exists only then.
+    enum State: ~Copyable {
+        /// The next byte begins a request.
+        case commands
+        /// In the middle of a get line.
+        case keys(GetRun)
+        /// A long value is arriving.
+        case receiving(Receiving)
+        /// This many bytes of a refused value are still to come.
+        case swallowing(Int)
+        /// The rest of a refused get line is still to come.
+        case swallowingLine
+        case dumping(DumpCursor)
+
+        /// The state, to be consumed; leaves `.commands`.
+        mutating func take() -> State {
+            let state = consume self
+            self = .commands
+            return state
+        }
+    }
+
     public var standing: Standing
+    var state = State.commands
+
     public init(_ standing: Standing = Standing()) { self.standing = standing }
 
     public struct Received: ~Copyable {
@@ -19,15 +43,158 @@ public struct Session: ~Copyable {
     }
 
     /// Nothing but `standing` needs to be kept until the next bytes come.
-    public var isIdle: Bool { true }
+    public var isIdle: Bool {
+        switch state {
+        case .commands: true
+        default: false
+        }
+    }
+
+    private var isReceiving: Bool {
+        switch state {
+        case .receiving: true
+        default: false
+        }
+    }
 
     /// Answers what `input` holds, as far as it goes.
     public mutating func receive(
         _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
-    ) -> Received { fatalError() }
+    ) -> Received {
+        var turn = Turn(
+            now: worker.store.now, mark: reply.mark, requestsLeft: max(worker.options.requestsPerTurn, 1))
+        worker.refreshObservers()
+        while true {
+            if !isIdle, let verdict = resume(input, &turn, &worker, &reply) {
+                return leave(turn, verdict)
+            }
+            if worker.options.requiresAuth, !standing.isAuthenticated {
+                if let verdict = authenticate(input, &turn, &worker, &reply) { return leave(turn, verdict) }
+                continue
+            }
+            let roundStart = turn.position
+            let count = worker.parse(input, &turn)
+            if count > 1 {
+                for i in 0..<count { worker.store.prefetchItem(worker.batch[i].hash) }
+            }
+            for i in 0..<count {
+                if reply.isFull {
+                    suspend(at: i, roundStart, &turn, worker)
+                    return leave(turn, .flush)
+                }
+                execute(worker.batch[i], input, &turn, &worker, &reply)
+            }
+            switch turn.stop {
+            case .batchFull, .alone: break
+            case .needInput: return leave(turn, .needInput)
+            case .turnOver:
+                worker.store.count(.connYields)
+                return leave(turn, .yield)
+            case .close: return leave(turn, .close)
+            case .command:
+                if let verdict = executeCommand(worker.batch[count - 1], input, &worker, &reply) {
+                    return leave(turn, verdict)
+                }
+            case .abort: return leave(turn, .abort)
+            }
+        }
+    }
+
+    /// What is left to do when `receive` returns: a get line cut in the middle is remembered.
+    private mutating func leave(_ turn: borrowing Turn, _ verdict: consuming Verdict) -> Received {
+        if turn.run.isActive { state = turn.isSkipping ? .swallowingLine : .keys(turn.run) }
+        return Received(consumed: turn.position, verdict: verdict)
+    }
+
+    /// The reply buffer is full before operation `i`: the input goes on from there next time.
+    private func suspend(at i: Int, _ roundStart: Int, _ turn: inout Turn, _ worker: borrowing WorkerContext) {
+        turn.position = i == 0 ? roundStart : Int(worker.batch[i - 1].end)
+        let operation = worker.batch[i]
+        turn.run = GetRun()
+        if operation.bits.contains(.continues) {
+            turn.run.isActive = true
+            turn.run.hasBegun = true
+            turn.run.bits = operation.bits.intersection([.withCAS, .touches])
+            turn.run.exptime = operation.exptime
+        }
+    }
+
+    /// Goes on with what an earlier call left unfinished; a verdict when it still is.
+    private mutating func resume(
+        _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) -> Verdict? {
+        switch state.take() {
+        case .commands: break
+        case .keys(let run): turn.run = run
+        case .receiving(let receiving):
+            return continueReceiving(receiving, input, &turn, &worker, &reply)
+        case .swallowing(let bytes):
+            let taken = min(bytes, input.count - turn.position)
+            turn.position += taken
+            if taken < bytes {
+                state = .swallowing(bytes - taken)
+                return .needInput
+            }
+        case .swallowingLine:
+            guard let newline = Bytes.newline(in: input, from: turn.position) else {
+                turn.position = input.count
+                state = .swallowingLine
+                return .needInput
+            }
+            turn.position = newline + 1
+        case .dumping(var cursor):
+            if !continueDump(&cursor, &worker, &reply) {
+                state = .dumping(cursor)
+                return .flush
+            }
+        }
+        return nil
+    }
 
     /// When a long value is being received: where the socket may read straight into. Nil otherwise.
-    @unsafe public mutating func nextFreeRun() -> UnsafeMutableRawBufferPointer? { nil }
+    public mutating func nextFreeRun() -> FreeRun? {
+        guard isReceiving, case .receiving(var receiving) = state.take() else { return nil }
+        let run = receiving.reservation.freeRun()
+        state = .receiving(receiving)
+        return run
+    }
+
     /// `bytes` were read into the run; `receive` (with what follows) goes on from there.
-    public mutating func markReceived(_ bytes: Int) {}
+    public mutating func markReceived(_ bytes: Int) {
+        guard isReceiving, case .receiving(var receiving) = state.take() else { return }
+        receiving.reservation.markReceived(bytes)
+        state = .receiving(receiving)
+    }
+}
+
+/// What one call of `receive` keeps track of.
+struct Turn {
+    let now: Moment
+    /// Where the input goes on.
+    var position = 0
+    /// Where the reply of the request being executed began.
+    var mark: ReplyBuffer.Mark
+    /// Requests that may still be parsed before others are served.
+    var requestsLeft: Int
+    /// The get line the parser is in.
+    var run = GetRun()
+    /// Why the last round ended where it did.
+    var stop = Stop.needInput
+    /// The request being executed failed; its further keys are passed over.
+    var isSkipping = false
+
+    enum Stop: UInt8 {
+        case batchFull
+        /// The last operation must have run before anything else can be parsed.
+        case alone
+        /// The last operation is a rare command.
+        case command
+        case needInput, turnOver, close, abort
+    }
+
+    init(now: Moment, mark: ReplyBuffer.Mark, requestsLeft: Int) {
+        self.now = now
+        self.mark = mark
+        self.requestsLeft = requestsLeft
+    }
 }

@@ -43,6 +43,13 @@ public protocol ServerFacts: AnyObject, Sendable {
     func setMemoryLimit(megabytes: Int) -> Bool
     /// `stats reset` for what the server counts.
     func resetFigures()
+    /// Whether the `-Y` file has this user with this password.
+    func checkCredentials(user: Span<UInt8>, password: Span<UInt8>) -> Bool
+}
+
+extension ServerFacts {
+    /// Without a file of users nobody is let in.
+    public func checkCredentials(user: Span<UInt8>, password: Span<UInt8>) -> Bool { false }
 }
 
 public struct ServerFigures: Sendable {
@@ -141,6 +148,7 @@ public struct WorkerContext: ~Copyable {
     /// What is to be recorded during this `receive` (`EventKind` bits); 0 nearly always.
     var observers: UInt32 = 0
     /// Operations parsed and not yet executed; scratch of one `receive` call.
+    static let batchSize = 32
     var batch = InlineArray<32, Operation>(repeating: Operation())
 
     public init(

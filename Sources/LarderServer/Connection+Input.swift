@@ -59,7 +59,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         if let conversation = pointee.conversation {
             stashed = conversation.pointee.stashCount
             if stashed == 0 {
-                if let run = conversation.pointee.session.pointee.nextFreeRun(), run.count > 0 {
+                if let run = conversation.pointee.session.pointee.nextFreeRun()?.bytes, run.count > 0 {
                     return fill(run: run, conversation)
                 }
             } else {

@@ -60,4 +60,53 @@ public enum Bytes {
             }
         }
     }
+
+    /// Whether the bytes are those of `text`.
+    public static func equal(_ bytes: Span<UInt8>, _ text: StaticString) -> Bool {
+        guard bytes.count == text.utf8CodeUnitCount else { return false }
+        return bytes.withUnsafeBufferPointer { buffer in
+            buffer.isEmpty || memcmp(buffer.baseAddress!, text.utf8Start, buffer.count) == 0
+        }
+    }
+
+    /// Index of the first byte at or after `start` that is 0x20 or less (blank, CR, LF, other controls); the count of
+    /// `bytes` if there is none.
+    @inline(__always)
+    public static func wordStop(in bytes: Span<UInt8>, from start: Int) -> Int {
+        precondition(start >= 0 && start <= bytes.count)
+        return bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return buffer.count }
+            let end = buffer.count
+            var i = start
+            // The top bit of a byte of `stops` says that the byte of `word` is below 0x21; the lowest one is exact.
+            while i &+ 8 <= end {
+                let word = UnsafeRawPointer(base + i).loadUnaligned(as: UInt64.self)
+                let stops = (word &- 0x2121_2121_2121_2121) & ~word & 0x8080_8080_8080_8080
+                if stops != 0 { return i &+ stops.trailingZeroBitCount >> 3 }
+                i &+= 8
+            }
+            while i < end, base[i] > 0x20 { i &+= 1 }
+            return i
+        }
+    }
+
+    /// The decimal digits at `start`: their value and where they end. At most 19 are read, so nothing can overflow;
+    /// more digits than that end the number early, and what follows is then no blank.
+    @inline(__always)
+    public static func digits(in bytes: Span<UInt8>, from start: Int) -> (value: UInt64, end: Int) {
+        precondition(start >= 0 && start <= bytes.count)
+        return bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return (0, start) }
+            let end = min(buffer.count, start &+ 19)
+            var i = start
+            var value: UInt64 = 0
+            while i < end {
+                let digit = base[i] &- 0x30
+                if digit > 9 { break }
+                value = value &* 10 &+ UInt64(digit)
+                i &+= 1
+            }
+            return (value, i)
+        }
+    }
 }

@@ -45,6 +45,8 @@ public struct WriteOutcome: Sendable {
     public var cas: UInt64
     /// The slab class the item went to; 0 when nothing was stored.
     public var slabClass: UInt8
+    /// The stored value's length after append or prepend; 0 for other modes.
+    public var valueLength = 0
     public init(_ status: Status, cas: UInt64 = 0, slabClass: UInt8 = 0) {
         self.status = status
         self.cas = cas

@@ -67,6 +67,33 @@ public struct ReplyBuffer: ~Copyable {
         overflowed = false
     }
 
+    /// Drops bytes appended after `mark`; no value may have been pinned since.
+    public mutating func dropBytes(after mark: Mark) { count = min(count, mark.count) }
+
+    /// The line before a value: `VALUE <key> <flags> <length>[ <cas>]\r\n`.
+    @inline(__always)
+    public mutating func appendValueLine(key: Span<UInt8>, clientFlags: UInt32, length: Int, cas: UInt64?) {
+        let n = key.count
+        guard reserve(n &+ 64) else { return }
+        let out = base! + count
+        out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)   // "VALUE "
+        var at = 6
+        key.withUnsafeBufferPointer { source in
+            if n > 0 { memcpy(out + at, source.baseAddress!, n) }
+        }
+        at &+= n
+        out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
+        at &+= 1 &+ Decimal.write(UInt64(clientFlags), to: out + (at &+ 1))
+        out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
+        at &+= 1 &+ Decimal.write(UInt64(truncatingIfNeeded: length), to: out + (at &+ 1))
+        if let cas {
+            out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
+            at &+= 1 &+ Decimal.write(cas, to: out + (at &+ 1))
+        }
+        out.storeBytes(of: 0x0A0D, toByteOffset: at, as: UInt16.self)
+        count &+= at &+ 2
+    }
+
     /// Makes room for `bytes` more; false (and `overflowed`) if memory can't be had.
     @inline(__always)
     public mutating func reserve(_ bytes: Int) -> Bool {

@@ -1,0 +1,288 @@
+// mg, md, ma and me on the store: flags in, return flags out, in the order they were asked for.
+import LarderStore
+
+/// A meta command being executed: what its steps share.
+struct MetaCall: ~Copyable {
+    let operation: Operation
+    let hash: UInt64
+    let flags: MetaFlags
+    let now: Moment
+}
+
+extension Session {
+    /// mg, ms (whole), md, ma: checks the flags, decodes the key, and hands on.
+    @inline(never)
+    func executeMeta(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let leadingWords = operation.kind == .metaSet ? 3 : 2
+        let flags = MetaFlags(
+            input, operation.flags, leadingWords: leadingWords, now: turn.now, options: worker.options)
+        if operation.key.count > WorkerContext.longestKey || flags.fault != .none {
+            return Self.refuseMeta(operation, flags.fault, input, &reply)
+        }
+        guard flags.has(Flag.base64) else {
+            let call = MetaCall(operation: operation, hash: operation.hash, flags: flags, now: turn.now)
+            return perform(call, input.extracting(operation.key), input, &worker, &reply)
+        }
+        var scratch = DecodedKey(repeating: 0)
+        guard let length = Base64.decode(input.extracting(operation.key), into: &scratch) else {
+            return Self.refuseMeta(operation, .badKey, input, &reply)
+        }
+        let key = scratch.span.extracting(0..<length)
+        let call = MetaCall(operation: operation, hash: worker.store.hash(key), flags: flags, now: turn.now)
+        perform(call, key, input, &worker, &reply)
+    }
+
+    /// Answers what is wrong with a meta command. `ma` has one text for nearly everything.
+    private static func refuseMeta(
+        _ operation: Operation, _ fault: MetaFault, _ input: Span<UInt8>, _ reply: inout ReplyBuffer
+    ) {
+        if !MetaFlags.areLetters(input, Words(operation.flags)) {
+            reply.append(MetaFault.badLine.text)
+        } else if operation.kind == .metaArithmetic, fault != .longOpaque {
+            reply.append("CLIENT_ERROR invalid or duplicate flag\r\n")
+        } else if operation.key.count > WorkerContext.longestKey {
+            reply.append(MetaFault.badLine.text)
+        } else {
+            reply.append(fault.text)
+        }
+    }
+
+    private func perform(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        switch call.operation.kind {
+        case .metaGet: metaGet(call, key, input, &worker, &reply)
+        case .metaSet: metaSet(call, key, input, &worker, &reply)
+        case .metaDelete: metaDelete(call, key, input, &worker, &reply)
+        default: metaArithmetic(call, key, input, &worker, &reply)
+        }
+    }
+
+    // MARK: mg
+
+    private func metaGet(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        guard !call.flags.has(Flag.vivify) else { return metaGetOrCreate(call, key, input, &worker, &reply) }
+        let mark = reply.mark
+        var isAnswered = true
+        switch worker.store.find(key, hash: call.hash, now: call.now) {
+        case .hit(let item):
+            isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
+        case .miss(let miss): answerMiss(miss, call, key, input, &worker, &reply)
+        }
+        if !isAnswered { Self.answerNoMemory(mark, &worker, &reply) }
+    }
+
+    /// mg with N: who finds nothing gets an empty item to fill, and is told so; exactly one of several.
+    private func metaGetOrCreate(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let mark = reply.mark
+        var isAnswered = true
+        let vivified = worker.store.findOrCreate(
+            key, hash: call.hash, now: call.now, value: key.extracting(0..<0), clientFlags: 0, exptime: .never,
+            newCAS: call.flags.newCAS)
+        switch consume vivified {
+        case .found(let item):
+            isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
+        case .created(let item, let miss):
+            worker.countMissKind(miss)
+            isAnswered = answerHit(item, wasCreated: true, call, key, input, &worker, &reply)
+        case .outOfMemory(let miss): answerMiss(miss, call, key, input, &worker, &reply)
+        }
+        if !isAnswered { Self.answerNoMemory(mark, &worker, &reply) }
+    }
+
+    /// The item's lock is held throughout, so that of several clients one wins. False: no reply memory.
+    private func answerHit(
+        _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall, _ key: Span<UInt8>,
+        _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) -> Bool {
+        let flags = call.flags
+        let withValue = flags.has(Flag.value) && flags.compareCAS != item.cas
+        if withValue {
+            reply.append("VA ")
+            reply.append(decimal: UInt64(truncatingIfNeeded: item.valueLength))
+        } else {
+            reply.append("HD")
+        }
+        var hasWon = wasCreated
+        var words = Words(call.operation.flags)
+        while let word = words.next(in: input) {
+            switch input[word.lowerBound] {
+            case Flag.setTTL: item.setExptime(flags.exptime)
+            case Flag.vivify: if wasCreated { item.setExptime(flags.vivifyExptime) }
+            case Flag.recache:
+                if !wasCreated, !item.isWinSent, item.exptime != .never, item.exptime < flags.recacheTime {
+                    hasWon = true
+                }
+            case Flag.size: reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: item.valueLength))
+            case Flag.ttl: Self.appendTTL(item.exptime, call.now, &reply)
+            case Flag.cas: reply.append(flag: Flag.cas, item.cas)
+            case Flag.clientFlags: reply.append(flag: Flag.clientFlags, UInt64(item.clientFlags))
+            case Flag.lastAccess:
+                reply.append(flag: Flag.lastAccess, UInt64(call.now.rawValue &- item.lastAccess.rawValue))
+            case Flag.hit: reply.append(flag: Flag.hit, item.isFetched ? 1 : 0)
+            default: Self.appendEcho(word, call, key, input, &reply)
+            }
+        }
+        let isWinSent = item.isWinSent
+        if isWinSent { reply.append(" Z") }
+        if item.isStale {
+            reply.append(" X")
+            if !isWinSent { hasWon = true }
+        }
+        if hasWon {
+            reply.append(" W")
+            item.setWinSent(true)
+        }
+        reply.append("\r\n")
+        let size = item.valueLength
+        let slabClass = item.slabClass
+        let isWhole = !withValue || item.appendValue(to: &reply)
+        if !flags.has(Flag.noBump) { item.recordAccess(now: call.now) }
+        if flags.has(Flag.setTTL) {
+            worker.store.count(.cmdTouch)
+            worker.store.count(.touchHits, slabClass: slabClass)
+        } else {
+            worker.store.count(.getHits, slabClass: slabClass)
+        }
+        if worker.observers != 0 { worker.observeFetch(key, miss: nil, slabClass: slabClass, size: size) }
+        return isWhole
+    }
+
+    private func answerMiss(
+        _ miss: Miss, _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>,
+        _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        worker.store.count(.getMisses)
+        worker.countMiss(key, miss)
+        if call.flags.has(Flag.quiet) { return }
+        reply.append("EN")
+        Self.endWithEchoes(call, key, input, &reply)
+    }
+
+    // MARK: md
+
+    private func metaDelete(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let store = worker.store
+        let flags = call.flags
+        switch store.find(key, hash: call.hash, now: call.now) {
+        case .miss(let miss):
+            store.count(.deleteMisses)
+            worker.countMiss(key, miss)
+            reply.append("NF")
+        case .hit(var item):
+            if let cas = flags.compareCAS, cas != item.cas {
+                store.count(.deleteMisses)
+                reply.append("EX")
+                break
+            }
+            let slabClass = item.slabClass
+            let size = item.valueLength
+            if flags.has(Flag.dropValue) {
+                item.dropValue(newCAS: flags.newCAS)
+                item.setExptime(flags.exptime)
+            }
+            if flags.has(Flag.invalidate) {
+                if flags.has(Flag.setTTL) { item.setExptime(flags.exptime) }
+                item.setStale(true)
+                item.setWinSent(false)
+                item.setCAS(flags.newCAS)
+            } else {
+                store.count(.deleteHits, slabClass: slabClass)
+                if worker.observers != 0 {
+                    worker.observeDelete(key, .md, wasFound: true, slabClass: slabClass, size: size)
+                }
+                if !flags.has(Flag.dropValue) { item.delete() }
+            }
+            if flags.has(Flag.quiet) { return }
+            reply.append("HD")
+        }
+        Self.endWithEchoes(call, key, input, &reply)
+    }
+
+    // MARK: Return flags
+
+    /// The return flags that need no item: O and k.
+    @inline(__always)
+    static func appendEcho(
+        _ word: Range<Int>, _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>,
+        _ reply: inout ReplyBuffer
+    ) {
+        switch input[word.lowerBound] {
+        case Flag.opaque:
+            reply.append(byte: 0x20)
+            reply.append(input, from: word.lowerBound, to: word.upperBound)
+        case Flag.key: appendKey(key, isBinary: call.flags.has(Flag.base64), &reply)
+        default: break
+        }
+    }
+
+    /// O and k in the order they were asked for, and the end of the line.
+    static func endWithEchoes(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ reply: inout ReplyBuffer
+    ) {
+        var words = Words(call.operation.flags)
+        while let word = words.next(in: input) { appendEcho(word, call, key, input, &reply) }
+        reply.append("\r\n")
+    }
+
+    static func appendKey(_ key: Span<UInt8>, isBinary: Bool, _ reply: inout ReplyBuffer) {
+        reply.append(" k")
+        if isBinary {
+            Base64.append(key, to: &reply)
+            reply.append(" b")
+        } else {
+            reply.append(key)
+        }
+    }
+
+    /// ` t<seconds left>`; -1 for an item without end.
+    static func appendTTL(_ exptime: Moment, _ now: Moment, _ reply: inout ReplyBuffer) {
+        if exptime == .never {
+            reply.append(" t-1")
+        } else {
+            reply.append(flag: Flag.ttl, exptime > now ? UInt64(exptime.rawValue &- now.rawValue) : 0)
+        }
+    }
+
+    private static func answerNoMemory(
+        _ mark: ReplyBuffer.Mark, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        reply.rollback(to: mark, store: worker.store)
+        reply.append("SERVER_ERROR out of memory writing get response\r\n")
+        worker.store.count(.responseOutOfMemory)
+    }
+}
+
+extension ReplyBuffer {
+    /// ` <letter><number>`
+    @inline(__always)
+    mutating func append(flag letter: UInt8, _ value: UInt64) {
+        append(byte: 0x20)
+        append(byte: letter)
+        append(decimal: value)
+    }
+}
+
+extension WorkerContext {
+    /// An item that was found dead and replaced.
+    func countMissKind(_ miss: Miss) {
+        switch miss {
+        case .notFound: break
+        case .expired: store.count(.getExpired)
+        case .flushed: store.count(.getFlushed)
+        }
+    }
+}

@@ -1,0 +1,284 @@
+// ms, ma and me on the store.
+import LarderStore
+
+extension Session {
+    // MARK: ms
+
+    /// An `ms` whose value is whole in the input.
+    func metaSet(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let operation = call.operation
+        let length = Int(operation.valueLength)
+        guard let request = call.flags.writeRequest else {
+            reply.append("CLIENT_ERROR invalid mode for ms M token\r\n")
+            return
+        }
+        let outcome: WriteOutcome
+        if operation.bits.contains(.badChunk) {
+            guard !worker.store.fits(keyLength: key.count, valueLength: length) else {
+                reply.append(Refusal.badChunk.text)
+                return
+            }
+            outcome = WriteOutcome(.tooLarge)
+        } else {
+            outcome = worker.store.write(
+                key, hash: call.hash, value: input.extracting(operation.value), request, now: call.now)
+        }
+        if outcome.status == .tooLarge || outcome.status == .outOfMemory {
+            // Whatever the mode: rather nothing than an old value the client believes to have replaced.
+            if !Self.isRefusedAppend(outcome, request, key, length, worker) {
+                worker.store.discardOld(key, hash: call.hash)
+            }
+        }
+        worker.countWrite(
+            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, exptime: request.exptime,
+            length: length)
+        var echo = MetaEcho(key: key)
+        echo.isBinaryKey = call.flags.has(Flag.base64)
+        echo.note(input, operation.flags)
+        answerMetaSet(
+            outcome, request, length: length, isQuiet: call.flags.has(Flag.quiet), echo, key, &worker, &reply)
+    }
+
+    /// Whether an append failed because of the sum's size, not its own.
+    private static func isRefusedAppend(
+        _ outcome: WriteOutcome, _ request: WriteRequest, _ key: Span<UInt8>, _ length: Int,
+        _ worker: borrowing WorkerContext
+    ) -> Bool {
+        (request.mode == .append || request.mode == .prepend) && outcome.status == .tooLarge
+            && worker.store.fits(keyLength: key.count, valueLength: length)
+    }
+
+    func answerMetaSet(
+        _ outcome: WriteOutcome, _ request: WriteRequest, length: Int, isQuiet: Bool, _ echo: borrowing MetaEcho,
+        _ key: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        let isAppend = request.mode == .append || request.mode == .prepend
+        switch outcome.status {
+        case .stored:
+            if isQuiet { return }
+            reply.append("HD")
+        case .exists: reply.append("EX")
+        case .notStored: reply.append("NS")
+        case .notFound: reply.append(isAppend ? "NS" : "NF")
+        case .tooLarge where Self.isRefusedAppend(outcome, request, key, length, worker): reply.append("NS")
+        case .tooLarge: return reply.append(Refusal.tooLarge.text)
+        case .outOfMemory: return reply.append(Refusal.outOfMemory.text)
+        }
+        var order = echo.order
+        while order != 0 {
+            switch UInt8(truncatingIfNeeded: order) {
+            case Flag.opaque:
+                reply.append(byte: 0x20)
+                for i in 0..<echo.opaqueLength { reply.append(byte: echo.opaque[i]) }
+            case Flag.key: Self.appendKey(key, isBinary: echo.isBinaryKey, &reply)
+            case Flag.cas: reply.append(flag: Flag.cas, outcome.cas)
+            default:
+                let stored = isAppend && outcome.status == .stored ? outcome.valueLength : length
+                reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: stored))
+            }
+            order >>= 8
+        }
+        reply.append("\r\n")
+    }
+
+    // MARK: ma
+
+    func metaArithmetic(
+        _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let decrement: Bool
+        switch call.flags.mode {
+        case 0, 0x49, 0x2B: decrement = false   // I +
+        case 0x44, 0x2D: decrement = true       // D -
+        default:
+            reply.append("CLIENT_ERROR invalid mode for ma M token\r\n")
+            return
+        }
+        if call.flags.has(Flag.vivify) {
+            return adjustOrCreate(call, decrement: decrement, key, input, &worker, &reply)
+        }
+        switch worker.store.find(key, hash: call.hash, now: call.now) {
+        case .hit(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
+        case .miss(let miss):
+            worker.store.count(decrement ? .decrMisses : .incrMisses)
+            worker.countMiss(key, miss)
+            reply.append("NF")
+            Self.endWithEchoes(call, key, input, &reply)
+        }
+    }
+
+    private func adjustOrCreate(
+        _ call: borrowing MetaCall, decrement: Bool, _ key: Span<UInt8>, _ input: Span<UInt8>,
+        _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var first = digits.count
+        var rest = call.flags.initial
+        repeat {
+            first -= 1
+            digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
+            rest /= 10
+        } while rest > 0
+        let vivified = worker.store.findOrCreate(
+            key, hash: call.hash, now: call.now, value: digits.span.extracting(first..<digits.count),
+            clientFlags: 0, exptime: .never, newCAS: call.flags.newCAS)
+        switch consume vivified {
+        case .found(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
+        case .created(let item, let miss):
+            worker.countMissKind(miss)
+            answerNumber(call.flags.initial, item, wasCreated: true, call, key, input, &reply)
+        case .outOfMemory: reply.append("SERVER_ERROR Out of memory allocating new item\r\n")
+        }
+    }
+
+    private func adjust(
+        _ item: consuming LockedItem, _ call: borrowing MetaCall, decrement: Bool, _ key: Span<UInt8>,
+        _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        if item.valueLength > 0, let cas = call.flags.compareCAS, cas != 0, cas != item.cas {
+            reply.append("EX")
+            return Self.endWithEchoes(call, key, input, &reply)
+        }
+        let slabClass = item.slabClass
+        switch item.adjust(by: call.flags.delta, decrement: decrement, newCAS: call.flags.newCAS) {
+        case .value(let value):
+            worker.store.count(decrement ? .decrHits : .incrHits, slabClass: slabClass)
+            answerNumber(value, item, wasCreated: false, call, key, input, &reply)
+        case .nonNumeric:
+            reply.append("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")
+        case .outOfMemory: reply.append("SERVER_ERROR out of memory\r\n")
+        }
+    }
+
+    private func answerNumber(
+        _ value: UInt64, _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall,
+        _ key: Span<UInt8>, _ input: Span<UInt8>, _ reply: inout ReplyBuffer
+    ) {
+        let flags = call.flags
+        let isQuiet = flags.has(Flag.quiet)
+        let mark = reply.mark
+        let withValue = flags.has(Flag.value)
+        if withValue {
+            reply.append("VA ")
+            reply.append(decimal: UInt64(Self.digitCount(value)))
+        } else {
+            reply.append("HD")
+        }
+        var words = Words(call.operation.flags)
+        while let word = words.next(in: input) {
+            switch input[word.lowerBound] {
+            case Flag.cas: reply.append(flag: Flag.cas, item.cas)
+            case Flag.ttl: Self.appendTTL(item.exptime, call.now, &reply)
+            case Flag.setTTL: item.setExptime(flags.exptime)
+            case Flag.vivify: if wasCreated { item.setExptime(flags.vivifyExptime) }
+            default: Self.appendEcho(word, call, key, input, &reply)
+            }
+        }
+        if withValue {
+            reply.append("\r\n")
+            reply.append(decimal: value)
+        }
+        reply.append("\r\n")
+        if isQuiet { reply.dropBytes(after: mark) }
+    }
+
+    private static func digitCount(_ value: UInt64) -> Int {
+        var rest = value
+        var count = 1
+        while rest >= 10 {
+            rest /= 10
+            count += 1
+        }
+        return count
+    }
+
+    // MARK: me
+
+    /// `me <key> [b]`: one line about an item, for people.
+    func executeMetaDebug(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        guard operation.key.count <= WorkerContext.longestKey else {
+            return reply.append(Refusal.badLine.text)
+        }
+        worker.store.count(.cmdMeta)
+        var words = Words(operation.flags)
+        guard let flag = words.next(in: input), flag.count == 1, input[flag.lowerBound] == Flag.base64 else {
+            return describe(input.extracting(operation.key), operation.hash, isBinary: false, turn, &worker, &reply)
+        }
+        var scratch = DecodedKey(repeating: 0)
+        guard let length = Base64.decode(input.extracting(operation.key), into: &scratch) else {
+            return reply.append(Refusal.badLine.text)
+        }
+        let key = scratch.span.extracting(0..<length)
+        describe(key, worker.store.hash(key), isBinary: true, turn, &worker, &reply)
+    }
+
+    private func describe(
+        _ key: Span<UInt8>, _ hash: UInt64, isBinary: Bool, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        switch worker.store.find(key, hash: hash, now: turn.now) {
+        case .miss(let miss):
+            worker.countMissKind(miss)
+            reply.append("EN\r\n")
+        case .hit(let item):
+            reply.append("ME ")
+            if isBinary { Base64.append(key, to: &reply) } else { reply.append(key) }
+            reply.append(" exp=")
+            if item.exptime == .never {
+                reply.append("-1")
+            } else {
+                reply.append(decimal: Int64(item.exptime.rawValue) - Int64(turn.now.rawValue))
+            }
+            reply.append(" la=")
+            reply.append(decimal: UInt64(turn.now.rawValue &- item.lastAccess.rawValue))
+            reply.append(" cas=")
+            reply.append(decimal: item.cas)
+            reply.append(item.isFetched ? " fetch=yes cls=" : " fetch=no cls=")
+            reply.append(decimal: UInt64(item.slabClass))
+            reply.append(" size=")
+            reply.append(decimal: UInt64(truncatingIfNeeded: item.totalSize))
+            reply.append("\r\n")
+        }
+    }
+}
+
+extension MetaFlags {
+    /// What an `ms` with these flags asks of the store; nil if its mode is none.
+    var writeRequest: WriteRequest? {
+        var request = WriteRequest()
+        request.clientFlags = clientFlags
+        request.exptime = exptime
+        request.newCAS = newCAS
+        switch mode {
+        case 0, 0x53: request.mode = .set       // S
+        case 0x45: request.mode = .add          // E
+        case 0x41: request.mode = .append       // A
+        case 0x50: request.mode = .prepend      // P
+        case 0x52: request.mode = .replace      // R
+        default: return nil
+        }
+        switch request.mode {
+        case .add: break
+        case .append, .prepend:
+            request.vivifies = has(Flag.vivify)
+            request.vivifyExptime = vivifyExptime
+            if cas != 0 { request.compareCAS = compareCAS }
+        case .set, .replace:
+            request.compareCAS = compareCAS
+            request.allowStale = has(Flag.invalidate) && has(Flag.compareCAS)
+        }
+        return request
+    }
+}
+
+extension WriteRequest {
+    /// Whether this counts as a `cas` command.
+    var comparesAsCAS: Bool { compareCAS != nil && (mode == .set || mode == .replace) }
+}

@@ -1,0 +1,138 @@
+// get, gets, gat, gats and touch on the store, and the switch that executes one operation.
+import LarderStore
+
+extension Session {
+    /// Executes one operation of the batch. Rare commands are the only ones that don't pass here.
+    @inline(__always)
+    mutating func execute(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        if !operation.bits.contains(.continues) {
+            turn.mark = reply.mark
+            turn.isSkipping = false
+        }
+        switch operation.kind {
+        case .get: executeGet(operation, input, &turn, &worker, &reply)
+        case .store: executeStore(operation, input, turn, &worker, &reply)
+        default: executeOther(operation, input, &turn, &worker, &reply)
+        }
+        if reply.overflowed { answerOverflow(&turn, &worker, &reply) }
+    }
+
+    @inline(never)
+    private mutating func executeOther(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        switch operation.kind {
+        case .get, .store, .command: break
+        case .endOfGet:
+            if !turn.isSkipping { reply.append("END\r\n") }
+        case .refusedGet:
+            reply.rollback(to: turn.mark, store: worker.store)
+            reply.append(Refusal.badLine.text)
+            if operation.number != 0 { state = .swallowingLine }
+        case .refusal:
+            if !operation.bits.contains(.quiet) { reply.append(operation.refusal.text) }
+            if operation.number != 0 { state = .swallowing(Int(truncatingIfNeeded: operation.number)) }
+        case .beginStore, .beginMetaSet: beginReceiving(operation, input, &turn, &worker, &reply)
+        case .delete: executeDelete(operation, input, turn, &worker, &reply)
+        case .touch: executeTouch(operation, input, turn, &worker, &reply)
+        case .arithmetic: executeArithmetic(operation, input, turn, &worker, &reply)
+        case .metaGet, .metaSet, .metaDelete, .metaArithmetic:
+            executeMeta(operation, input, turn, &worker, &reply)
+        case .metaDebug: executeMetaDebug(operation, input, turn, &worker, &reply)
+        case .metaNoop: reply.append("MN\r\n")
+        }
+    }
+
+    /// One key of get, gets, gat or gats.
+    @inline(__always)
+    private func executeGet(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        if turn.isSkipping { return }
+        let store = worker.store
+        let key = input.extracting(operation.key)
+        let touches = operation.bits.contains(.touches)
+        var isAnswered = true
+        switch store.find(key, hash: operation.hash, now: turn.now) {
+        case .hit(let item):
+            item.recordAccess(now: turn.now)
+            if touches { item.setExptime(operation.exptime) }
+            reply.appendValueLine(
+                key: key, clientFlags: item.clientFlags, length: item.valueLength,
+                cas: operation.bits.contains(.withCAS) ? item.cas : nil)
+            let slabClass = item.slabClass
+            isAnswered = item.appendValue(to: &reply)
+            if touches {
+                store.count(.cmdTouch)
+                store.count(.touchHits, slabClass: slabClass)
+            } else {
+                store.count(.getHits, slabClass: slabClass)
+            }
+            if worker.observers != 0 {
+                worker.observeFetch(key, miss: nil, slabClass: slabClass, size: item.valueLength)
+            }
+        case .miss(let miss):
+            if touches {
+                store.count(.cmdTouch)
+                store.count(.touchMisses)
+            } else {
+                store.count(.getMisses)
+            }
+            worker.countMiss(key, miss)
+        }
+        // Only now, without the item's lock: values already pinned for this request may be dropped.
+        guard isAnswered else { return answerOverflow(&turn, &worker, &reply) }
+        if operation.bits.contains(.last) { reply.append("END\r\n") }
+    }
+
+    func executeTouch(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let store = worker.store
+        let key = input.extracting(operation.key)
+        let isQuiet = operation.bits.contains(.quiet)
+        store.count(.cmdTouch)
+        switch store.find(key, hash: operation.hash, now: turn.now) {
+        case .hit(let item):
+            item.recordAccess(now: turn.now)
+            item.setExptime(operation.exptime)
+            store.count(.touchHits, slabClass: item.slabClass)
+            if worker.observers != 0 {
+                worker.observeFetch(key, miss: nil, slabClass: item.slabClass, size: item.valueLength)
+            }
+            if !isQuiet { reply.append("TOUCHED\r\n") }
+        case .miss(let miss):
+            store.count(.touchMisses)
+            worker.countMiss(key, miss)
+            if !isQuiet { reply.append("NOT_FOUND\r\n") }
+        }
+    }
+
+    /// The reply of the current request can't be had in memory: an error takes its place.
+    @inline(never)
+    func answerOverflow(_ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer) {
+        reply.rollback(to: turn.mark, store: worker.store)
+        reply.append("SERVER_ERROR out of memory writing get response\r\n")
+        worker.store.count(.responseOutOfMemory)
+        turn.isSkipping = true
+    }
+}
+
+extension WorkerContext {
+    /// What every look-up that finds nothing has in common.
+    @inline(__always)
+    func countMiss(_ key: Span<UInt8>, _ miss: Miss) {
+        switch miss {
+        case .notFound: break
+        case .expired: store.count(.getExpired)
+        case .flushed: store.count(.getFlushed)
+        }
+        if observers != 0 { observeFetch(key, miss: miss, slabClass: 0, size: 0) }
+    }
+}

@@ -1,0 +1,164 @@
+// Storage commands, delete, incr and decr on the store. Classic replies; the meta spellings are in Session+Meta.
+import LarderStore
+
+extension Session {
+    /// A classic storage command whose value is whole in the input.
+    @inline(__always)
+    func executeStore(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let key = input.extracting(operation.key)
+        let length = Int(operation.valueLength)
+        let outcome: WriteOutcome
+        if operation.bits.contains(.badChunk) {
+            // The size is complained of first, as memcached does before it has seen the value.
+            guard !worker.store.fits(keyLength: key.count, valueLength: length) else {
+                if !operation.bits.contains(.quiet) { reply.append(Refusal.badChunk.text) }
+                return
+            }
+            if operation.mode == .set { worker.store.discardOld(key, hash: operation.hash) }
+            outcome = WriteOutcome(.tooLarge)
+        } else {
+            let request = operation.writeRequest
+            let value = input.extracting(operation.value)
+            outcome = worker.store.write(key, hash: operation.hash, value: value, request, now: turn.now)
+        }
+        worker.countWrite(
+            key, operation.mode, comparesCAS: operation.bits.contains(.withCAS), outcome,
+            exptime: operation.exptime, length: length)
+        if !operation.bits.contains(.quiet) {
+            let isAppend = operation.mode == .append || operation.mode == .prepend
+            Self.answer(outcome, isAppend: isAppend, valueFits: {
+                worker.store.fits(keyLength: key.count, valueLength: length)
+            }, &reply)
+        }
+    }
+
+    /// The classic reply to a storage command.
+    @inline(__always)
+    static func answer(
+        _ outcome: WriteOutcome, isAppend: Bool, valueFits: () -> Bool, _ reply: inout ReplyBuffer
+    ) {
+        switch outcome.status {
+        case .stored: reply.append("STORED\r\n")
+        case .notStored: reply.append("NOT_STORED\r\n")
+        case .exists: reply.append("EXISTS\r\n")
+        case .notFound: reply.append("NOT_FOUND\r\n")
+        case .tooLarge:
+            // An append whose own value fits was not stored because the sum doesn't.
+            if isAppend, valueFits() {
+                reply.append("NOT_STORED\r\n")
+            } else {
+                reply.append(Refusal.tooLarge.text)
+            }
+        case .outOfMemory: reply.append(Refusal.outOfMemory.text)
+        }
+    }
+
+    func executeDelete(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let store = worker.store
+        let key = input.extracting(operation.key)
+        let isQuiet = operation.bits.contains(.quiet)
+        switch store.find(key, hash: operation.hash, now: turn.now) {
+        case .hit(let item):
+            store.count(.deleteHits, slabClass: item.slabClass)
+            if worker.observers != 0 {
+                worker.observeDelete(
+                    key, .delete, wasFound: true, slabClass: item.slabClass, size: item.valueLength)
+            }
+            item.delete()
+            if !isQuiet { reply.append("DELETED\r\n") }
+        case .miss(let miss):
+            store.count(.deleteMisses)
+            worker.countMiss(key, miss)
+            if worker.observers != 0 {
+                worker.observeDelete(key, .delete, wasFound: false, slabClass: 0, size: 0)
+            }
+            if !isQuiet { reply.append("NOT_FOUND\r\n") }
+        }
+    }
+
+    func executeArithmetic(
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) {
+        let store = worker.store
+        let key = input.extracting(operation.key)
+        let isQuiet = operation.bits.contains(.quiet)
+        let decrement = operation.bits.contains(.decrement)
+        switch store.find(key, hash: operation.hash, now: turn.now) {
+        case .hit(var item):
+            let slabClass = item.slabClass
+            let result = item.adjust(by: operation.number, decrement: decrement, newCAS: nil)
+            if case .value = result { store.count(decrement ? .decrHits : .incrHits, slabClass: slabClass) }
+            if isQuiet { return }
+            switch result {
+            case .value(let value):
+                reply.append(decimal: value)
+                reply.append("\r\n")
+            case .nonNumeric:
+                reply.append("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")
+            case .outOfMemory: reply.append("SERVER_ERROR out of memory\r\n")
+            }
+        case .miss(let miss):
+            store.count(decrement ? .decrMisses : .incrMisses)
+            worker.countMiss(key, miss)
+            if !isQuiet { reply.append("NOT_FOUND\r\n") }
+        }
+    }
+}
+
+extension Operation {
+    /// What a classic storage operation asks of the store.
+    @inline(__always)
+    var writeRequest: WriteRequest {
+        var request = WriteRequest()
+        request.mode = mode
+        request.clientFlags = clientFlags
+        request.exptime = exptime
+        if bits.contains(.withCAS) { request.compareCAS = number }
+        return request
+    }
+}
+
+extension WorkerContext {
+    /// What every storage command adds to the statistics, and to what observers see.
+    @inline(__always)
+    func countWrite(
+        _ key: Span<UInt8>, _ mode: WriteMode, comparesCAS: Bool, _ outcome: WriteOutcome, exptime: Moment,
+        length: Int
+    ) {
+        switch outcome.status {
+        case .tooLarge: store.count(.storeTooLarge)
+        case .outOfMemory: store.count(.storeNoMemory)
+        default: store.count(.cmdSet, slabClass: outcome.slabClass)
+        }
+        if comparesCAS {
+            switch outcome.status {
+            case .stored: store.count(.casHits, slabClass: outcome.slabClass)
+            case .exists: store.count(.casBadval, slabClass: outcome.slabClass)
+            case .notFound: store.count(.casMisses)
+            default: break
+            }
+        }
+        if observers != 0 {
+            observeStore(
+                key, outcome.status, Self.command(mode, comparesCAS: comparesCAS), exptime: exptime,
+                slabClass: outcome.slabClass, size: length)
+        }
+    }
+
+    private static func command(_ mode: WriteMode, comparesCAS: Bool) -> StoreCommand {
+        switch mode {
+        case .set: comparesCAS ? .cas : .set
+        case .add: .add
+        case .replace: comparesCAS ? .cas : .replace
+        case .append: .append
+        case .prepend: .prepend
+        }
+    }
+}
