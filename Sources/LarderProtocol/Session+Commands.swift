@@ -81,7 +81,7 @@ extension Session {
         let now = store.now
         let moment = worker.options.moment(ofExptime: max(delay, 0), now: now)
         if delay <= 0 || (moment <= now && moment > .past) {
-            store.flushAll(now: now)
+            store.flushAll()
         } else if moment > now {
             store.scheduleFlush(at: moment)
         }
