@@ -1,5 +1,5 @@
-// Taking in clients: the main thread accepts, refuses what is over the limit, and deals the rest out to the workers.
-// When descriptors run out it pauses instead of spinning.
+// Taking in clients: the main thread accepts, refuses what is over the limit, and deals the rest out to the
+// workers. When descriptors run out it pauses instead of spinning.
 import CSystem
 import Glibc
 import LarderStore
@@ -37,16 +37,18 @@ final class Acceptor {
             let slot = UnsafeMutablePointer<Slot>.allocate(capacity: 1)
             slot.initialize(to: Slot(listener: listener, acceptor: self))
             loop.assign(
-                slot.eventPointer, listener.descriptor, Readiness.read | Readiness.persist, Self.clientWaits, slot)
+                slot.eventPointer, listener.descriptor, Readiness.read | Readiness.persist, Self.clientWaits,
+                slot)
             slots.append(slot)
         }
     }
 
     func start() -> Bool {
         for slot in slots {
-            let entry = ConnectionTable.Entry(.listening, slot.pointee.listener.transport, lastActivity: server.now)
-            server.table.set(slot.pointee.listener.descriptor, entry)
-            noteHighest(slot.pointee.listener.descriptor)
+            let listener = slot.pointee.listener
+            let entry = ConnectionTable.Entry(.listening, listener.transport, lastActivity: server.now)
+            server.table.set(listener.descriptor, entry)
+            noteHighest(listener.descriptor)
         }
         return slots.allSatisfy { $0.eventPointer.add() }
     }
@@ -73,7 +75,9 @@ final class Acceptor {
         Unmanaged<Acceptor>.fromOpaque(argument!).takeUnretainedValue().tryAgain()
     }
 
-    private var isFull: Bool { server.tally.current.load(ordering: .relaxed) >= server.settings.maxConnections }
+    private var isFull: Bool {
+        server.tally.current.load(ordering: .relaxed) >= server.settings.maxConnections
+    }
 
     private func accept(_ listener: Listener) {
         for _ in 0..<Self.acceptsPerTurn {
@@ -109,8 +113,8 @@ final class Acceptor {
     private func deal(_ descriptor: Int32, _ transport: Transport) {
         let worker = server.workers[nextWorker]
         nextWorker = (nextWorker + 1) % server.workers.count
-        guard let connection = ConnectionPointer.make(descriptor: descriptor, transport: transport, worker: worker)
-        else {
+        let made = ConnectionPointer.make(descriptor: descriptor, transport: transport, worker: worker)
+        guard let connection = made else {
             _ = close(descriptor)
             return
         }

@@ -1,4 +1,5 @@
-// Socket addresses as text: for `stats conns`, for connection events, and for messages about what can't be opened.
+// Socket addresses as text: for `stats conns`, for connection events, and for messages about what can't be
+// opened.
 import Glibc
 
 /// One end of a socket.
@@ -50,12 +51,14 @@ struct SocketAddress {
 
     private static func text(_ family: Int32, _ address: UnsafeRawPointer) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
-            guard inet_ntop(family, address, buffer.baseAddress!, socklen_t(buffer.count)) != nil else { return "" }
-            return String(cString: buffer.baseAddress!)
+            let place = buffer.baseAddress!
+            guard inet_ntop(family, address, place, socklen_t(buffer.count)) != nil else { return "" }
+            return String(cString: place)
         }
     }
 
-    /// memcached's spelling in `stats conns`: `tcp:127.0.0.1:11211`, `tcp6:[::1]:11211`, `unix:/path`, `udp:...`.
+    /// memcached's spelling in `stats conns`: `tcp:127.0.0.1:11211`, `tcp6:[::1]:11211`, `unix:/path`,
+    /// `udp:...`.
     func row(isDatagram: Bool) -> String {
         switch family {
         case AF_INET: "\(isDatagram ? "udp" : "tcp"):\(host):\(port)"

@@ -1,5 +1,5 @@
-// Reading a client's bytes and letting its session answer them: one read, one write per wake-up, and never a second
-// read after a short one. What can't be answered now moves into the connection's conversation.
+// Reading a client's bytes and letting its session answer them: one read, one write per wake-up, and never a
+// second read after a short one. What can't be answered now moves into the connection's conversation.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -15,7 +15,8 @@ private enum Outcome {
 
 /// What one read brought.
 private enum Fill {
-    /// Bytes in the worker's input buffer, stashed ones in front of them; `isFull`: there may be more to read.
+    /// Bytes in the worker's input buffer, stashed ones in front of them; `isFull`: there may be more to
+    /// read.
     case bytes(count: Int, isFull: Bool)
     case nothing
     case ended
@@ -42,8 +43,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         }
     }
 
-    /// Goes on with stashed input: after the backlog is gone, or when the turn of a resting connection has come.
-    /// False when the connection is gone.
+    /// Goes on with stashed input: after the backlog is gone, or when the turn of a resting connection has
+    /// come. False when the connection is gone.
     func resume() {
         guard let conversation = pointee.conversation else { return }
         pointee.worker.beginTurn(self)
@@ -75,7 +76,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         return .bytes(count: stashed + got, isFull: got == room)
     }
 
-    /// Reads the next part of a long value straight into the store's memory, and what follows it into the buffer.
+    /// Reads the next part of a long value straight into the store's memory, and what follows it into the
+    /// buffer.
     private func fill(run: UnsafeMutableRawBufferPointer, _ conversation: ConversationPointer) -> Fill {
         let worker = pointee.worker
         let behind = Worker.behindValue
@@ -108,7 +110,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         while true {
             let rest = UnsafeBufferPointer(
                 start: bytes.map { ($0 + offset).assumingMemoryBound(to: UInt8.self) }, count: count - offset)
-            let received = session.pointee.receive(rest.span, &worker.pointee.context.pointee, &worker.pointee.reply.pointee)
+            let received = session.pointee.receive(
+                rest.span, &worker.pointee.context.pointee, &worker.pointee.reply.pointee)
             offset += received.consumed
             let left = count - offset
             let place = bytes.map { $0 + offset }
@@ -146,7 +149,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
 
     /// Everything complete is answered and sent: keeps what must be kept, if anything.
     @inline(__always)
-    private func settle(_ session: UnsafeMutablePointer<Session>, _ rest: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+    private func settle(
+        _ session: UnsafeMutablePointer<Session>, _ rest: UnsafeMutableRawPointer?, _ count: Int
+    ) -> Outcome {
         if count == 0, session.pointee.isIdle {
             pointee.standing = session.pointee.standing
             if pointee.conversation != nil {
@@ -225,7 +230,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
             return false
         case .setVerbosity(let level):
             server.setVerbosity(level)
-            worker.pointee.reply.pointee.append("OK\r\n")
             return true
         case .refreshCertificates:
             worker.pointee.reply.pointee.append("ERROR\r\n")

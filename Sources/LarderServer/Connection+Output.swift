@@ -15,7 +15,8 @@ func sendQuietly(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -
 }
 
 extension UnsafeMutablePointer where Pointee == Connection {
-    /// Sends what the worker's reply buffer holds and empties it, or leaves in it what the socket did not take.
+    /// Sends what the worker's reply buffer holds and empties it, or leaves in it what the socket did not
+    /// take.
     @inline(__always)
     func sendReplies() -> Sent {
         let reply = pointee.worker.pointee.reply
@@ -42,11 +43,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let worker = pointee.worker
         let store = worker.pointee.store
         while !buffer.pointee.isEmpty {
-            let count = buffer.pointee.fillVectors(worker.pointee.vectors, limit: Worker.vectorCount, store: store)
+            let vectors = worker.pointee.vectors
+            let count = buffer.pointee.fillVectors(vectors, limit: Worker.vectorCount, store: store)
             var wanted = 0
-            for i in 0..<count { wanted += worker.pointee.vectors[i].iov_len }
+            for i in 0..<count { wanted += vectors[i].iov_len }
             var message = msghdr()
-            message.msg_iov = worker.pointee.vectors
+            message.msg_iov = vectors
             message.msg_iovlen = count
             let n = sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
             if n < 0 {
@@ -63,7 +65,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
 
     /// The socket takes more of the backlog; when that is gone, the session goes on with its stashed input.
     func becameWritable() {
-        guard let conversation = pointee.conversation, conversation.pointee.hasBacklog else { return resume() }
+        guard let conversation = pointee.conversation, conversation.pointee.hasBacklog else {
+            return resume()
+        }
         let worker = pointee.worker
         worker.pointee.table.touch(descriptor, now: worker.pointee.store.now.rawValue)
         switch transmit(conversation.pointee.backlog) {

@@ -1,11 +1,13 @@
-// One client's stream: a small block of checked memory with libevent's event inside. This file makes, closes and
-// parks connections; Connection+Input.swift reads and lets the session answer, Connection+Output.swift writes.
+// One client's stream: a small block of checked memory with libevent's event inside. This file makes, closes
+// and parks connections; Connection+Input.swift reads and lets the session answer, Connection+Output.swift
+// writes.
 import Glibc
 import LarderProtocol
 import LarderStore
 
-/// 168 bytes with libevent's 128, so that malloc's block is 176: an idle connection costs nothing else but its words
-/// in libevent's and our tables. What is needed only in the middle of something stands in `Conversation`.
+/// 168 bytes with libevent's 128, so that malloc's block is 176: an idle connection costs nothing else but
+/// its words in libevent's and our tables. What is needed only in the middle of something stands in
+/// `Conversation`.
 struct Connection: EventHolder {
     var event = Event()
     /// The worker that runs it; nothing else touches it.
@@ -40,7 +42,7 @@ let connectionReady: EventCallback = { _, why, argument in
 
 extension UnsafeMutablePointer where Pointee == Connection {
     /// A connection for an accepted descriptor, not yet known to its worker's loop; nil without memory.
-    static func make(descriptor: Int32, transport: Transport, worker: UnsafeMutablePointer<Worker>) -> ConnectionPointer? {
+    static func make(descriptor: Int32, transport: Transport, worker: WorkerPointer) -> ConnectionPointer? {
         guard let block = malloc(MemoryLayout<Connection>.size) else { return nil }
         let connection = block.bindMemory(to: Connection.self, capacity: 1)
         connection.initialize(to: Connection(worker: worker, transport: transport))
@@ -68,7 +70,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let event = eventPointer
         if pointee.event.ev_events & readiness != 0 { return true }
         if pointee.event.ev_events != 0 { event.remove() }
-        pointee.worker.pointee.loop.assign(event, descriptor, readiness | Readiness.persist, connectionReady, self)
+        let loop = pointee.worker.pointee.loop
+        loop.assign(event, descriptor, readiness | Readiness.persist, connectionReady, self)
         return event.add()
     }
 

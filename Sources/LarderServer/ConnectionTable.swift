@@ -1,6 +1,6 @@
-// What everybody may know about each open descriptor: one word per descriptor, written by the thread that owns the
-// connection and read by `stats conns` and the idle sweep. The words are apart from the connections themselves, so
-// that asking never touches what a worker is working on.
+// What everybody may know about each open descriptor: one word per descriptor, written by the thread that
+// owns the connection and read by `stats conns` and the idle sweep. The words are apart from the connections
+// themselves, so that asking never touches what a worker is working on.
 import Glibc
 import Synchronization
 

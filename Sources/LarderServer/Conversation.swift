@@ -1,5 +1,6 @@
-// What a connection owns only while it is in the middle of something: a session that can't be forgotten, input that
-// waits for its rest, replies the client didn't take. One block of checked memory, gone as soon as the client is idle.
+// What a connection owns only while it is in the middle of something: a session that can't be forgotten,
+// input that waits for its rest, replies the client didn't take. One block of checked memory, gone as soon as
+// the client is idle.
 import Glibc
 import LarderProtocol
 import LarderStore

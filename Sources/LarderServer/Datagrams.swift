@@ -1,5 +1,5 @@
-// UDP: memcached's frame around the same session. One datagram is one whole request; the answer leaves in as many
-// datagrams as it needs, each with the request's number, its own and their count.
+// UDP: memcached's frame around the same session. One datagram is one whole request; the answer leaves in as
+// many datagrams as it needs, each with the request's number, its own and their count.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -30,7 +30,8 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
         let served = DatagramsPointer.allocate(capacity: 1)
         served.initialize(to: Datagrams(worker: worker, descriptor: listener.descriptor))
         worker.pointee.loop.assign(
-            served.eventPointer, listener.descriptor, Readiness.read | Readiness.persist, datagramCame, served)
+            served.eventPointer, listener.descriptor, Readiness.read | Readiness.persist, datagramCame,
+            served)
         let entry = ConnectionTable.Entry(.reading, .udp, lastActivity: 0)
         worker.pointee.table.set(listener.descriptor, entry)
         guard served.eventPointer.add() else { return nil }
@@ -83,13 +84,14 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
         store.count(.bytesWritten, UInt64(bytes.count))
     }
 
-    /// Runs the session over the request; false if the answer is too long or memory runs out. What the request lacks
-    /// doesn't come any more, so the session ends here whatever it waits for.
+    /// Runs the session over the request; false if the answer is too long or memory runs out. What the
+    /// request lacks doesn't come any more, so the session ends here whatever it waits for.
     private func collect(_ frame: UnsafeRawBufferPointer, into whole: inout ReplyBuffer) -> Bool {
         let worker = pointee.worker
         let store = worker.pointee.store
         let reply = worker.pointee.reply
-        let request = UnsafeBufferPointer(rebasing: frame.bindMemory(to: UInt8.self)[Datagrams.headerBytes...])
+        let bytes = frame.bindMemory(to: UInt8.self)
+        let request = UnsafeBufferPointer(rebasing: bytes[Datagrams.headerBytes...])
         var offset = 0
         while true {
             let rest = UnsafeBufferPointer(rebasing: request[offset...])
@@ -134,7 +136,8 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
         let total = (bytes.count + room - 1) / room
         withUnsafeTemporaryAllocation(byteCount: Datagrams.datagramMax, alignment: 1) { datagram in
             for index in 0..<total {
-                let piece = UnsafeRawBufferPointer(rebasing: bytes[(index * room)..<Swift.min(bytes.count, (index + 1) * room)])
+                let end = Swift.min(bytes.count, (index + 1) * room)
+                let piece = UnsafeRawBufferPointer(rebasing: bytes[(index * room)..<end])
                 for (place, value) in [Int(number), index, total, 0].enumerated() {
                     datagram[place * 2] = UInt8(truncatingIfNeeded: value >> 8)
                     datagram[place * 2 + 1] = UInt8(truncatingIfNeeded: value)

@@ -1,9 +1,11 @@
-// Swift's face of libevent: one base per thread, and the event that a connection embeds. Everything here is trivial
-// values behind pointers: an event's argument is the pointer of the struct it serves, and callbacks are C functions.
+// Swift's face of libevent: one base per thread, and the event that a connection embeds. Everything here is
+// trivial values behind pointers: an event's argument is the pointer of the struct it serves, and callbacks
+// are C functions.
 import CLibevent
 import Glibc
 
-/// libevent's own struct, embedded where it is used (128 bytes) so that no second allocation stands beside it.
+/// libevent's own struct, embedded where it is used (128 bytes) so that no second allocation stands beside
+/// it.
 typealias Event = event
 typealias EventCallback = @convention(c) (Int32, Int16, UnsafeMutableRawPointer?) -> Void
 
@@ -39,8 +41,8 @@ struct EventLoop: @unchecked Sendable { // moves to its thread before it runs, a
 
     /// Prepares an event in place. `descriptor` -1: a timer; a signal's number with `Readiness.signal`.
     func assign(
-        _ event: UnsafeMutablePointer<Event>, _ descriptor: Int32, _ readiness: Int16, _ callback: EventCallback,
-        _ argument: UnsafeMutableRawPointer?
+        _ event: UnsafeMutablePointer<Event>, _ descriptor: Int32, _ readiness: Int16,
+        _ callback: EventCallback, _ argument: UnsafeMutableRawPointer?
     ) {
         // Fails only for a signal combined with reading or writing, which nobody asks for.
         event_assign(event, base, descriptor, readiness, callback, argument)

@@ -1,6 +1,7 @@
-// From the workers' rings to those who watch: takes the records out in the order in which they happened, makes each a
-// line once, and hands it to every watcher that asked for its kind. Runs on the main thread, by a timer that exists
-// only while somebody watches; a watcher that reads slowly loses lines and is told how many.
+// From the workers' rings to those who watch: takes the records out in the order in which they happened,
+// makes each a line once, and hands it to every watcher that asked for its kind. Runs on the main thread, by
+// a timer that exists only while somebody watches; a watcher that reads slowly loses lines and is told how
+// many.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -52,8 +53,8 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
 
     // MARK: Called by workers
 
-    /// Makes the client behind `descriptor` a watcher and tells it so; false if there are too many. What happens after
-    /// the answer is recorded for it, whichever thread does it.
+    /// Makes the client behind `descriptor` a watcher and tells it so; false if there are too many. What
+    /// happens after the answer is recorded for it, whichever thread does it.
     func enroll(_ descriptor: Int32, _ kinds: UInt32) -> Bool {
         let isIn = enrolled.withLock { state -> Bool in
             guard state.count < Self.watchersMax else { return false }

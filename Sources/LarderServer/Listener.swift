@@ -1,5 +1,5 @@
-// Opening the sockets that clients come to: TCP and UDP on every address of the settings, a unix socket, or what the
-// service manager handed over. Nothing is accepted here.
+// Opening the sockets that clients come to: TCP and UDP on every address of the settings, a unix socket, or
+// what the service manager handed over. Nothing is accepted here.
 import Glibc
 
 /// An open socket that clients connect or send to.
@@ -51,8 +51,8 @@ struct ListenerSet {
         case failed(Int32)
     }
 
-    /// All addresses for one transport. With port -1 the first socket's port is taken for all others; should it be
-    /// taken in another family, the search starts again.
+    /// All addresses for one transport. With port -1 the first socket's port is taken for all others; should
+    /// it be taken in another family, the search starts again.
     private mutating func open(_ settings: Settings, _ transport: Transport, port: Int) throws(StartFailure) {
         guard port != 0 else { return }
         let before = listeners.count
@@ -60,7 +60,8 @@ struct ListenerSet {
             var chosen = port
             var isTaken = false
             for address in settings.listen where !isTaken {
-                isTaken = try !open(settings, transport, address, &chosen, mayRetry: port < 0 && remaining > 0)
+                let mayRetry = port < 0 && remaining > 0
+                isTaken = try !open(settings, transport, address, &chosen, mayRetry: mayRetry)
             }
             if !isTaken { break }
             while listeners.count > before { listeners.removeLast().close() }
@@ -72,7 +73,8 @@ struct ListenerSet {
 
     /// One address of the list, in all its families. False: a port drawn before is taken here, start again.
     private mutating func open(
-        _ settings: Settings, _ transport: Transport, _ address: ListenAddress, _ drawn: inout Int, mayRetry: Bool
+        _ settings: Settings, _ transport: Transport, _ address: ListenAddress, _ drawn: inout Int,
+        mayRetry: Bool
     ) throws(StartFailure) -> Bool {
         let ownPort = address.port
         let port = ownPort ?? drawn
@@ -96,7 +98,8 @@ struct ListenerSet {
             }
         }
         guard let failure else { return true }
-        // A family that is switched off is no error while another one works, nor is it for addresses nobody named.
+        // A family that is switched off is no error while another one works, nor is it for addresses nobody
+        // named.
         let isAbsent = failure.code == EAFNOSUPPORT || failure.code == EADDRNOTAVAIL
         if isAbsent, opened > 0 || settings.listenText == nil { return true }
         let kind = transport == .udp ? "UDP" : "TCP"

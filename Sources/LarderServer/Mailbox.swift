@@ -1,4 +1,5 @@
-// How other threads give a worker something to do: new connections and orders, left under a lock, and a ring to wake it.
+// How other threads give a worker something to do: new connections and orders, left under a lock, and a ring
+// to wake it.
 import Glibc
 import Synchronization
 

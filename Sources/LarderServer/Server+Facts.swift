@@ -1,4 +1,5 @@
-// What the server says about itself to `stats` and the admin commands, and what workers tell it about connections.
+// What the server says about itself to `stats` and the admin commands, and what workers tell it about
+// connections.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -84,35 +85,42 @@ extension Server: ServerFacts {
     func setVerbosity(_ level: Int) { log.verbosity = level }
 
     func connectionBegins(_ connection: ConnectionPointer) {
-        let worker = connection.pointee.worker
+        log.debug("<\(connection.descriptor) new \(connection.pointee.transport.name) client")
         guard admin.log.mask & EventKind.connevents.rawValue != 0 else { return }
-        let text = connectionText(connection)
-        worker.pointee.ring.offer(
-            EventLine.connectionNew.record(descriptor: connection.descriptor), payload: Array(text.utf8).span)
+        record(.connectionNew, connection, connectionText(connection))
     }
 
     /// Before its descriptor is closed.
     func connectionEnds(_ connection: ConnectionPointer, _ reason: CloseReason) {
         tally.current.subtract(1, ordering: .relaxed)
+        log.debug("<\(connection.descriptor) closed (\(reason.rawValue))")
         guard admin.log.mask & EventKind.connevents.rawValue != 0 else { return }
-        let text = "\(connectionText(connection)) reason=\(reason.rawValue)"
+        record(.connectionClose, connection, "\(connectionText(connection)) reason=\(reason.rawValue)")
+    }
+
+    private func record(_ line: EventLine, _ connection: ConnectionPointer, _ text: String) {
+        let bytes = Array(text.utf8)
         connection.pointee.worker.pointee.ring.offer(
-            EventLine.connectionClose.record(descriptor: connection.descriptor), payload: Array(text.utf8).span)
+            line.record(descriptor: connection.descriptor), payload: bytes.span)
     }
 
     private func connectionText(_ connection: ConnectionPointer) -> String {
         let address = SocketAddress.peer(connection.descriptor)
-        return address?.eventText(connection.pointee.transport) ?? "rip= rport=0 transport=\(connection.pointee.transport.name)"
+        let transport = connection.pointee.transport
+        return address?.eventText(transport) ?? "rip= rport=0 transport=\(transport.name)"
     }
 
-    /// `watch`: the client leaves its worker for the journal; false (and the answer says so) if there are too many.
+    /// `watch`: the client leaves its worker for the journal; false (and the answer says so) if there are too
+    /// many.
     func becomesWatcher(_ connection: ConnectionPointer, _ kinds: UInt32) -> Bool {
         let worker = connection.pointee.worker
         let descriptor = connection.descriptor
         connection.eventPointer.remove()
         guard let journal, journal.enroll(descriptor, kinds) else {
             worker.pointee.reply.pointee.append("WATCHER_TOO_MANY log watcher limit reached\r\n")
-            return !connection.eventPointer.add()
+            if connection.eventPointer.add() { return false }
+            connection.close(.error)
+            return true
         }
         connection.enter(.watching)
         connection.release()

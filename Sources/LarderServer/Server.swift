@@ -1,12 +1,13 @@
-// The daemon: builds its parts in order, runs until it is told to stop, and takes them down in reverse. Owns the main
-// thread's loop, where clients are accepted, watchers served and signals heard.
+// The daemon: builds its parts in order, runs until it is told to stop, and takes them down in reverse. Owns
+// the main thread's loop, where clients are accepted, watchers served and signals heard.
 import Glibc
 import LarderProtocol
 import LarderStore
 import Synchronization
 
 public final class Server: @unchecked Sendable {
-    // Safe to share: what changes after `run` has begun is atomic, locked, or touched by the main thread only.
+    // Safe to share: what changes after `run` has begun is atomic, locked, or touched by the main thread
+    // only.
 
     /// Why it stops.
     enum StopReason: Int, Sendable {
@@ -76,13 +77,15 @@ public final class Server: @unchecked Sendable {
             rings.append(ring)
             let context = WorkerContext(
                 store: store.client(index), options: options, facts: self, admin: admin, ring: ring)
-            guard let worker = WorkerPointer.make(index: index, server: self, context: context, ring: ring) else {
+            let made = WorkerPointer.make(index: index, server: self, context: context, ring: ring)
+            guard let worker = made else {
                 throw .system("cannot make worker \(index): \(errorText())")
             }
             workers.append(worker)
         }
         journal = Journal(
-            server: self, loop: loop, log: admin.log, rings: rings, bufferBytes: settings.tuning.watcherBufferBytes)
+            server: self, loop: loop, log: admin.log, rings: rings,
+            bufferBytes: settings.tuning.watcherBufferBytes)
     }
 
     private func makeMainEvents() throws(StartFailure) {
@@ -90,7 +93,8 @@ public final class Server: @unchecked Sendable {
         self.acceptor = acceptor
         for listener in listeners.listeners where listener.transport == .udp {
             // One worker serves a datagram socket: workers sharing it would wake each other for nothing.
-            guard let served = DatagramsPointer.make(listener, workers[datagrams.count % workers.count]) else {
+            let worker = workers[datagrams.count % workers.count]
+            guard let served = DatagramsPointer.make(listener, worker) else {
                 throw .system("no memory for UDP")
             }
             datagrams.append(served)
@@ -113,7 +117,8 @@ public final class Server: @unchecked Sendable {
         let keeper = Housekeeper(store)
         for worker in workers {
             let runner = WorkerRunner(worker: worker)
-            guard let thread = Thread("larder-w\(worker.pointee.index)", { runner.run() }) else { break }
+            let name = "larder-w\(worker.pointee.index)"
+            guard let thread = Thread(name, { runner.run() }) else { break }
             threads.append(thread)
         }
         let keeping = Thread("larder-keeper") { keeper.run() }
@@ -121,7 +126,8 @@ public final class Server: @unchecked Sendable {
         if isComplete {
             life.ready(listening: listeners.listeners.map(describe))
             loop.run()
-            life.stopping(reason: stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue ? "graceful" : "asked to")
+            let isGraceful = stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue
+            life.stopping(reason: isGraceful ? "gracefully" : "as told")
         } else {
             log.error("cannot start a thread")
         }
@@ -161,7 +167,8 @@ public final class Server: @unchecked Sendable {
     // MARK: From any thread
 
     func requestStop(_ reason: StopReason) {
-        _ = stopReason.compareExchange(expected: StopReason.none.rawValue, desired: reason.rawValue, ordering: .relaxed)
+        _ = stopReason.compareExchange(
+            expected: StopReason.none.rawValue, desired: reason.rawValue, ordering: .relaxed)
         wakeMain()
     }
 

@@ -1,4 +1,5 @@
-// One client that watches: its socket, the lines on their way to it, and how many it lost because it reads slowly.
+// One client that watches: its socket, the lines on their way to it, and how many it lost because it reads
+// slowly.
 import Glibc
 
 /// Belongs to the main thread once `start` was called.

@@ -1,5 +1,5 @@
-// One thread with one event loop, the connections it serves, and the buffers it lends to whichever of them it is
-// serving. Only its own thread touches a worker; others use its mailbox.
+// One thread with one event loop, the connections it serves, and the buffers it lends to whichever of them it
+// is serving. Only its own thread touches a worker; others use its mailbox.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -45,7 +45,7 @@ struct Worker {
 typealias WorkerPointer = UnsafeMutablePointer<Worker>
 
 /// Carries a worker to its thread.
-struct WorkerRunner: @unchecked Sendable { // the thread that made the worker doesn't touch it until this has ended
+struct WorkerRunner: @unchecked Sendable { // nobody else touches the worker until the thread has ended
     let worker: WorkerPointer
     func run() { worker.pointee.loop.run() }
 }
@@ -62,7 +62,9 @@ private let sweepDue: EventCallback = { _, _, argument in
 
 extension UnsafeMutablePointer where Pointee == Worker {
     /// Everything a worker needs, allocated once; nil when memory or descriptors run out.
-    static func make(index: Int, server: Server, context: consuming WorkerContext, ring: EventRing) -> WorkerPointer? {
+    static func make(
+        index: Int, server: Server, context: consuming WorkerContext, ring: EventRing
+    ) -> WorkerPointer? {
         guard let loop = EventLoop(), let mailbox = Mailbox(), let input = malloc(Worker.inputCapacity) else {
             return nil
         }
@@ -77,8 +79,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
         events.initialize(repeating: Event(), count: Worker.eventCount)
         let worker = WorkerPointer.allocate(capacity: 1)
         worker.initialize(to: Worker(
-            index: index, loop: loop, table: server.table, mailbox: mailbox, server: server, store: store, ring: ring,
-            context: contextPlace, scratch: scratch, reply: reply, input: input,
+            index: index, loop: loop, table: server.table, mailbox: mailbox, server: server, store: store,
+            ring: ring, context: contextPlace, scratch: scratch, reply: reply, input: input,
             vectors: .allocate(capacity: Worker.vectorCount), events: events))
         guard worker.assignEvents() else { return nil }
         return worker
