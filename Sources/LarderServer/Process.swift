@@ -99,12 +99,14 @@ enum ProcessSetup {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue), &limit)
         // With too low a limit the lock would succeed now and make the cache's own reservation fail later.
-        let need = rlim_t(settings.memoryMegabytes + 64) << 20
+        let stackMegabytes = 8 * (settings.threads + 2)
+        let need = rlim_t(settings.memoryMegabytes + stackMegabytes + 64) << 20
         guard limit.rlim_cur >= need || geteuid() == 0 else {
             log.warning("-k: memory is not locked: the limit is \(limit.rlim_cur >> 10) KiB, \(need >> 10) needed")
             return
         }
-        if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE)) != 0 {
+        // As pages are touched, not before: far more address space is reserved than -m ever uses.
+        if mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | Int32(MCL_ONFAULT)) != 0 {
             log.warning("-k: memory is not locked: \(errorText())")
         }
     }

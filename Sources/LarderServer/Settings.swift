@@ -107,8 +107,8 @@ extension Settings {
         public var slabAutomove = 1
         public var slabAutomoveRatio = 0.8
         public var slabAutomoveWindow = 10
-        /// Bytes.
-        public var slabChunkMax = 512 << 10
+        /// Bytes; nil: the largest chunk of Larder's classes.
+        public var slabChunkMax: Int?
         public var lruCrawler = true
         public var lruCrawlerSleep = 100
         public var lruCrawlerToCrawl = 0
