@@ -31,11 +31,12 @@ extension StoreClient {
         for id in 1..<core.table.sizes.count {
             if let figures = figures(of: UInt8(id)) { snapshot.classes.append(figures) }
         }
+        for counter in ClassCounter.allCases { snapshot.totals[counter] = total(counter) }
         for counter in [(Counter.evictions, ClassCounter.evicted), (.evictedUnfetched, .evictedUnfetched),
             (.evictedActive, .evictedActive), (.expiredUnfetched, .expiredUnfetched), (.reclaimed, .reclaimed),
             (.crawlerReclaimed, .crawlerReclaimed), (.crawlerItemsChecked, .crawlerItemsChecked)] {
             // Counted per class; the total includes classes that own no page any more.
-            snapshot.counters[counter.0, default: 0] &+= total(counter.1)
+            snapshot.counters[counter.0, default: 0] &+= snapshot.sum(counter.1)
         }
         snapshot.pagesMoved = core.shared.value(.moved)
         snapshot.pagesMovedForIndex = core.shared.value(.forIndex)

@@ -24,7 +24,9 @@ public struct StoreSnapshot: Sendable {
     public func count(_ c: Counter) -> UInt64 { counters[c] ?? 0 }
     /// Classes that own at least one page, ascending.
     public var classes = [SlabClassFigures]()
-    public func sum(_ c: ClassCounter) -> UInt64 { classes.reduce(0) { $0 &+ $1.count(c) } }
+    /// Counters of all classes added up, those without a page included: a class may have lost its pages.
+    public var totals = [ClassCounter: UInt64]()
+    public func sum(_ c: ClassCounter) -> UInt64 { totals[c] ?? 0 }
     public var curItems: UInt64 = 0
     /// Bytes of live items, header and key included.
     public var bytes: UInt64 = 0

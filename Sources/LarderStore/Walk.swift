@@ -38,7 +38,7 @@ public struct ItemView: ~Copyable {
 }
 
 extension StoreClient {
-    /// Shows live items from the cursor on to the visitor, until `limit` were seen or the visitor answers false (then the
+    /// Shows live items from the cursor on to the visitor, until about `limit` were looked at or the visitor answers false (then the
     /// walk stops before that item). The visitor runs under the stripe's lock: it must not call the store.
     public func walk(
         _ cursor: inout StoreCursor, limit: Int, now: Moment, _ visit: (borrowing ItemView) -> Bool
@@ -57,6 +57,8 @@ extension StoreClient {
             var buckets = 64
             while left > 0, buckets > 0, cursor.bucket < Int(stripe.geometry.buckets) {
                 guard walkBucket(&cursor, &left, wanted, now: now, visit) else { return }
+                // Empty buckets cost time too: a walk over few items in a large index stays a bounded step.
+                left -= 1
                 cursor.bucket += 1
                 cursor.slot = 0
                 buckets -= 1
@@ -83,7 +85,10 @@ extension StoreClient {
                 defer { number += 1 }
                 guard number >= cursor.slot, handle != 0 else { continue }
                 let id = core.pointee.arena.slabClass(of: handle)
-                if let wanted, !wanted[Int(id)] { continue }
+                if let wanted, !wanted[Int(id)] {
+                    left -= 1
+                    continue
+                }
                 let item = core.pointee.arena.item(handle)
                 if core.pointee.death(of: item, stripe, now: now) != nil { continue }
                 let view = ItemView(core: core, item: item, shape: item.shape, stripe: cursor.stripe, slabClass: id)
