@@ -132,7 +132,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 // Long answers to a client that reads fast: others have their turn in between.
                 if flushes == Worker.flushesPerTurn { return park(.resting, place, left) }
             case .yield:
-                worker.pointee.store.count(.connYields)
                 switch sendReplies() {
                 case .all: return park(.resting, place, left)
                 case .blocked: return park(.writing, place, left)

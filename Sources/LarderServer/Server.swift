@@ -75,13 +75,20 @@ public final class Server: @unchecked Sendable {
                 throw .system("no memory for worker \(index)")
             }
             rings.append(ring)
+            let client = store.client(index)
+            client.setEvictionLog(EvictionLog(ring: ring, numbers: EventLine.storeNumbers))
             let context = WorkerContext(
-                store: store.client(index), options: options, facts: self, admin: admin, ring: ring)
+                store: client, options: options, facts: self, admin: admin, ring: ring)
             let made = WorkerPointer.make(index: index, server: self, context: context, ring: ring)
             guard let worker = made else {
                 throw .system("cannot make worker \(index): \(errorText())")
             }
             workers.append(worker)
+        }
+        // Housekeeping moves pages and evicts, too.
+        if let ring = EventRing(capacity: settings.tuning.workerBufferBytes, log: admin.log) {
+            rings.append(ring)
+            housekeeping.setEvictionLog(EvictionLog(ring: ring, numbers: EventLine.storeNumbers))
         }
         journal = Journal(
             server: self, loop: loop, log: admin.log, rings: rings,
