@@ -36,7 +36,7 @@ public enum ClassCounter: Int, CaseIterable, Sendable {
 struct CounterBlock {
     static let classes = 256
     /// Words kept for each enum; powers of two above their case counts, so that an index is a shift and an add.
-    static let globalWords = 32
+    static let globalWords = 64
     static let classWords = 32
     static let words = globalWords + classWords * classes
 

@@ -22,22 +22,33 @@ extension Core {
         }
     }
 
-    /// A page for a class that can't help itself, from the class where it is missed least.
+    /// A page for a class that can't help itself, from the class where it is missed least; from another if that one's page
+    /// is in use at the moment.
     @inline(never)
     func takePageFromAClass(for id: UInt8, held: Held, now: Moment, counters: CounterBlock) {
         shared.moverLock.lock()
         defer { shared.moverLock.unlock() }
-        let giver = withPressures(resetting: false) { classes -> UInt8? in
-            var best: ClassPressure?
-            for c in classes where c.id != id {
-                // A class's last page is taken only when there is no other.
-                if let rival = best, (c.pages > 1) == (rival.pages > 1) ? c.value <= rival.value : c.pages == 1 { continue }
-                best = c
+        var tried = InlineArray<256, Bool>(repeating: false)
+        tried[Int(id)] = true
+        for _ in 0..<16 {
+            let giver = withPressures(resetting: false) { classes -> UInt8? in
+                var best: ClassPressure?
+                for c in classes where !tried[Int(c.id)] {
+                    // A class's last page is taken only when there is no other.
+                    if let rival = best, (c.pages > 1) == (rival.pages > 1) ? c.value <= rival.value : c.pages == 1 {
+                        continue
+                    }
+                    best = c
+                }
+                return best?.id
             }
-            return best?.id
+            guard let giver else { return }
+            tried[Int(giver)] = true
+            if emptyPage(of: giver, held: held, keep: 0, now: now, counters: counters, receiver: id) {
+                shared.note(.moved)
+                return
+            }
         }
-        guard let giver else { return }
-        if emptyPage(of: giver, held: held, keep: 0, now: now, counters: counters, receiver: id) { shared.note(.moved) }
     }
 
     /// `cache_memlimit` went down: one page less. The freed page's memory goes back to the system.
@@ -96,14 +107,9 @@ extension Core {
             c.lock.unlock()
             return false
         }
-        var page = Int(c.state.pointee.mainPage)
-        // Not the page that the caller's own chunks are in.
-        for handle in [held.pinned, keep] where handle != 0 && arena.page(of: handle) == page {
-            page = Int(arena.pages[page].ringNext)
-            if arena.page(of: handle) == page {
-                c.lock.unlock()
-                return false
-            }
+        guard let page = pageToEmpty(c, sparing: held.pinned, keep) else {
+            c.lock.unlock()
+            return false
         }
         makeUnavailable(page, in: c)
         let meta = arena.pages + page
@@ -135,6 +141,26 @@ extension Core {
         shared.moves[SharedWords.Move.last.rawValue].store(
             UInt64(id) << 8 | UInt64(receiver ?? Arena.indexPage), ordering: .relaxed)
         return true
+    }
+
+    /// The next page under the main hand in which nothing is in flight. Caller holds the class's lock.
+    private func pageToEmpty(_ c: SlabClass, sparing one: Handle, _ other: Handle) -> Int? {
+        var page = Int(c.state.pointee.mainPage)
+        for _ in 0..<min(c.state.pointee.pageCount, 8) {
+            let isSpared = (one != 0 && arena.page(of: one) == page) || (other != 0 && arena.page(of: other) == page)
+            if !isSpared, !hasReserved(page, c) { return page }
+            page = Int(arena.pages[page].ringNext)
+        }
+        return nil
+    }
+
+    /// Whether a chunk of the page belongs to a value on its way in or out. Caller holds the class's lock.
+    private func hasReserved(_ page: Int, _ c: SlabClass) -> Bool {
+        for index in 0..<Int(arena.pages[page].carved) {
+            let handle = arena.handle(page: page, offset: index * c.state.pointee.chunkBytes)
+            if arena.item(handle).shapeAcquired & Item.reserved != 0 { return true }
+        }
+        return false
     }
 
     /// One pass over the page: items somebody asked for are copied to other pages of the class, the others evicted.
