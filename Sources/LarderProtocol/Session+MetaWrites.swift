@@ -16,44 +16,34 @@ extension Session {
             return
         }
         let outcome: WriteOutcome
-        if operation.bits.contains(.badChunk) {
-            guard !worker.store.fits(keyLength: key.count, valueLength: length) else {
-                reply.append(Refusal.badChunk.text)
-                return
-            }
+        let fits = worker.store.fits(keyLength: key.count, valueLength: length)
+        if !fits {
             outcome = WriteOutcome(.tooLarge)
+        } else if operation.bits.contains(.badChunk) {
+            reply.append(Refusal.badChunk.text)
+            return
         } else {
+            if worker.observers != 0 { worker.observeFetchBeforeStore(key, hash: call.hash, now: call.now) }
             outcome = worker.store.write(
                 key, hash: call.hash, value: input.extracting(operation.value), request, now: call.now)
         }
-        if outcome.status == .tooLarge || outcome.status == .outOfMemory {
+        if outcome.status == .outOfMemory || !fits {
             // Whatever the mode: rather nothing than an old value the client believes to have replaced.
-            if !Self.isRefusedAppend(outcome, request, key, length, worker) {
-                worker.store.discardOld(key, hash: call.hash)
-            }
+            worker.store.discardOld(key, hash: call.hash)
         }
         worker.countWrite(
-            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, exptime: request.exptime,
+            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: fits, exptime: request.exptime,
             length: length)
         var echo = MetaEcho(key: key)
         echo.isBinaryKey = call.flags.has(Flag.base64)
         echo.note(input, operation.flags)
         answerMetaSet(
-            outcome, request, length: length, isQuiet: call.flags.has(Flag.quiet), echo, key, &worker, &reply)
-    }
-
-    /// Whether an append failed because of the sum's size, not its own.
-    private static func isRefusedAppend(
-        _ outcome: WriteOutcome, _ request: WriteRequest, _ key: Span<UInt8>, _ length: Int,
-        _ worker: borrowing WorkerContext
-    ) -> Bool {
-        (request.mode == .append || request.mode == .prepend) && outcome.status == .tooLarge
-            && worker.store.fits(keyLength: key.count, valueLength: length)
+            outcome, request, length: length, fits: fits, isQuiet: call.flags.has(Flag.quiet), echo, key, &reply)
     }
 
     func answerMetaSet(
-        _ outcome: WriteOutcome, _ request: WriteRequest, length: Int, isQuiet: Bool, _ echo: borrowing MetaEcho,
-        _ key: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        _ outcome: WriteOutcome, _ request: WriteRequest, length: Int, fits: Bool, isQuiet: Bool,
+        _ echo: borrowing MetaEcho, _ key: Span<UInt8>, _ reply: inout ReplyBuffer
     ) {
         let isAppend = request.mode == .append || request.mode == .prepend
         switch outcome.status {
@@ -63,7 +53,8 @@ extension Session {
         case .exists: reply.append("EX")
         case .notStored: reply.append("NS")
         case .notFound: reply.append(isAppend ? "NS" : "NF")
-        case .tooLarge where Self.isRefusedAppend(outcome, request, key, length, worker): reply.append("NS")
+        // An append whose own value fits was not stored because the sum doesn't.
+        case .tooLarge where fits: reply.append("NS")
         case .tooLarge: return reply.append(Refusal.tooLarge.text)
         case .outOfMemory: return reply.append(Refusal.outOfMemory.text)
         }

@@ -102,7 +102,7 @@ extension Session {
         if isMeta || request.mode == .set { worker.store.discardOld(key, hash: hash) }
         let fits = worker.store.fits(keyLength: key.count, valueLength: length)
         worker.countWrite(
-            key, request.mode, comparesCAS: false, WriteOutcome(fits ? .outOfMemory : .tooLarge),
+            key, request.mode, comparesCAS: false, WriteOutcome(fits ? .outOfMemory : .tooLarge), fits: fits,
             exptime: request.exptime, length: length)
         state = .swallowing(length + 2)
         if isQuiet, !isMeta { return }
@@ -146,15 +146,15 @@ extension Session {
         let outcome = worker.store.commit(receiving.takeReservation(), request, now: turn.now)
         let key = echo.key.span.extracting(0..<echo.keyLength)
         worker.countWrite(
-            key, request.mode, comparesCAS: request.compareCAS != nil, outcome, exptime: request.exptime,
+            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: true, exptime: request.exptime,
             length: length)
-        let isAppend = request.mode == .append || request.mode == .prepend
+        if outcome.status == .outOfMemory, isMeta || request.mode == .set {
+            worker.store.discardOld(key, hash: worker.store.hash(key))
+        }
         if isMeta {
-            answerMetaSet(outcome, request, length: length, isQuiet: isQuiet, echo, key, &worker, &reply)
+            answerMetaSet(outcome, request, length: length, fits: true, isQuiet: isQuiet, echo, key, &reply)
         } else if !isQuiet {
-            Self.answer(
-                outcome, isAppend: isAppend,
-                valueFits: { worker.store.fits(keyLength: key.count, valueLength: length) }, &reply)
+            Self.answer(outcome, valueFits: true, &reply)
         }
     }
 }

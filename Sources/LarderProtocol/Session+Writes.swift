@@ -11,47 +11,41 @@ extension Session {
         let key = input.extracting(operation.key)
         let length = Int(operation.valueLength)
         let outcome: WriteOutcome
-        if operation.bits.contains(.badChunk) {
-            // The size is complained of first, as memcached does before it has seen the value.
-            guard !worker.store.fits(keyLength: key.count, valueLength: length) else {
-                if !operation.bits.contains(.quiet) { reply.append(Refusal.badChunk.text) }
-                return
-            }
-            if operation.mode == .set { worker.store.discardOld(key, hash: operation.hash) }
+        let fits = worker.store.fits(keyLength: key.count, valueLength: length)
+        // The size is complained of first, as memcached does before it has seen the value.
+        if !fits {
             outcome = WriteOutcome(.tooLarge)
+        } else if operation.bits.contains(.badChunk) {
+            if !operation.bits.contains(.quiet) { reply.append(Refusal.badChunk.text) }
+            return
         } else {
-            let request = operation.writeRequest
-            let value = input.extracting(operation.value)
-            outcome = worker.store.write(key, hash: operation.hash, value: value, request, now: turn.now)
+            if worker.observers != 0 { worker.observeFetchBeforeStore(key, hash: operation.hash, now: turn.now) }
+            outcome = worker.store.write(
+                key, hash: operation.hash, value: input.extracting(operation.value), operation.writeRequest,
+                now: turn.now)
+        }
+        if outcome.status == .outOfMemory || !fits, operation.mode == .set {
+            worker.store.discardOld(key, hash: operation.hash)
         }
         worker.countWrite(
-            key, operation.mode, comparesCAS: operation.bits.contains(.withCAS), outcome,
+            key, operation.mode, comparesCAS: operation.bits.contains(.withCAS), outcome, fits: fits,
             exptime: operation.exptime, length: length)
         if !operation.bits.contains(.quiet) {
-            let isAppend = operation.mode == .append || operation.mode == .prepend
-            Self.answer(outcome, isAppend: isAppend, valueFits: {
-                worker.store.fits(keyLength: key.count, valueLength: length)
-            }, &reply)
+            Self.answer(outcome, valueFits: fits, &reply)
         }
     }
 
     /// The classic reply to a storage command.
     @inline(__always)
-    static func answer(
-        _ outcome: WriteOutcome, isAppend: Bool, valueFits: () -> Bool, _ reply: inout ReplyBuffer
-    ) {
+    static func answer(_ outcome: WriteOutcome, valueFits: Bool, _ reply: inout ReplyBuffer) {
         switch outcome.status {
         case .stored: reply.append("STORED\r\n")
         case .notStored: reply.append("NOT_STORED\r\n")
         case .exists: reply.append("EXISTS\r\n")
         case .notFound: reply.append("NOT_FOUND\r\n")
-        case .tooLarge:
-            // An append whose own value fits was not stored because the sum doesn't.
-            if isAppend, valueFits() {
-                reply.append("NOT_STORED\r\n")
-            } else {
-                reply.append(Refusal.tooLarge.text)
-            }
+        // An append whose own value fits was not stored because the sum doesn't.
+        case .tooLarge where valueFits: reply.append("NOT_STORED\r\n")
+        case .tooLarge: reply.append(Refusal.tooLarge.text)
         case .outOfMemory: reply.append(Refusal.outOfMemory.text)
         }
     }
@@ -129,11 +123,12 @@ extension WorkerContext {
     /// What every storage command adds to the statistics, and to what observers see.
     @inline(__always)
     func countWrite(
-        _ key: Span<UInt8>, _ mode: WriteMode, comparesCAS: Bool, _ outcome: WriteOutcome, exptime: Moment,
-        length: Int
+        _ key: Span<UInt8>, _ mode: WriteMode, comparesCAS: Bool, _ outcome: WriteOutcome, fits: Bool,
+        exptime: Moment, length: Int
     ) {
         switch outcome.status {
-        case .tooLarge: store.count(.storeTooLarge)
+        case .tooLarge:
+            if fits { store.count(.cmdSet, slabClass: 0) } else { store.count(.storeTooLarge) }
         case .outOfMemory: store.count(.storeNoMemory)
         default: store.count(.cmdSet, slabClass: outcome.slabClass)
         }

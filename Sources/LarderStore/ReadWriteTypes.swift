@@ -43,7 +43,7 @@ public struct WriteOutcome: Sendable {
     public var status: Status
     /// The stored item's cas; 0 when nothing was stored.
     public var cas: UInt64
-    /// The slab class the item went to; 0 when nothing was stored.
+    /// The slab class the item went to, or of the item that stood in the way; else 0.
     public var slabClass: UInt8
     /// The stored value's length after append or prepend; 0 for other modes.
     public var valueLength = 0

@@ -55,7 +55,8 @@ extension StoreClient {
 
     private func total(_ counter: ClassCounter) -> UInt64 {
         var sum: UInt64 = 0
-        for id in 1..<core.pointee.table.sizes.count {
+        // Class 0 has no items: there stands what concerned no item, as a `replace` that found none.
+        for id in 0..<core.pointee.table.sizes.count {
             for block in core.pointee.counters { sum &+= block.value(counter, slabClass: UInt8(id)) }
         }
         return sum

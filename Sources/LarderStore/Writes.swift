@@ -88,7 +88,7 @@ struct Writer {
         let existing = living()
         let outcome: WriteOutcome
         switch judge(existing) {
-        case .refuse(let status): outcome = WriteOutcome(status)
+        case .refuse(let status): outcome = refused(status, existing)
         case .store(let marksStale):
             outcome = stored(
                 store(value, replacing: existing, marks: marks(request.clientFlags), stale: marksStale),
@@ -106,7 +106,7 @@ struct Writer {
         let existing = living()
         let outcome: WriteOutcome
         switch judge(existing) {
-        case .refuse(let status): outcome = WriteOutcome(status)
+        case .refuse(let status): outcome = refused(status, existing)
         case .store(let marksStale): outcome = link(&reservation, replacing: existing, stale: marksStale)
         case .combine:
             if reservation.hasFailed {
@@ -146,7 +146,7 @@ struct Writer {
     private func judge(_ existing: Handle) -> Judgement {
         var stale = false
         if let wanted = request.compareCAS {
-            guard existing != 0 else { return .refuse(.notFound) }
+            guard existing != 0 else { return request.vivifies ? .store(stale: false) : .refuse(.notFound) }
             let item = core.pointee.arena.item(existing)
             let cas = core.pointee.cas(of: item, item.shape, stripeIndex)
             if cas != wanted {
@@ -168,6 +168,10 @@ struct Writer {
         @inline(__always) get {
             request.mode == .append || request.mode == .prepend ? request.vivifyExptime : request.exptime
         }
+    }
+
+    private func refused(_ status: WriteOutcome.Status, _ existing: Handle) -> WriteOutcome {
+        WriteOutcome(status, slabClass: existing != 0 ? core.pointee.arena.slabClass(of: existing) : 0)
     }
 
     private func stored(_ handle: Handle, valueLength: Int) -> WriteOutcome {
@@ -247,10 +251,10 @@ struct Writer {
         }
         let newShape = Item.shape(
             keyLength: key.count, valueLength: value.count,
-            marks: shape & Item.layout | Item.linked | (stale ? Item.stale : 0))
+            marks: shape & Item.layout | Item.linked | (stale ? Item.stale | shape & Item.winSent : 0))
         if shape & Item.hasFlags != 0 { item.setClientFlags(request.clientFlags) }
         core.pointee.assignCAS(item, shape, stripeIndex, request.newCAS)
-        core.pointee.setExptime(exptime, of: item, handle, now: now)
+        if !stale { core.pointee.setExptime(exptime, of: item, handle, now: now) }
         // A write speaks for the item as a read does; what is fetched is the new value, so that mark goes.
         let access = item.access
         let frequency = min(access & Item.frequencyMask + 1, 3)
@@ -265,7 +269,15 @@ struct Writer {
         _ chunk: Handle, _ item: Item, _ shape: UInt32, bytes: Int, replacing existing: Handle, stale: Bool
     ) -> Bool {
         let core = self.core
-        item.exptime = exptime
+        // A stale value doesn't live longer than the one it replaces, nor give another client the win.
+        var staleMarks: UInt32 = 0
+        if stale, existing != 0 {
+            let old = core.pointee.arena.item(existing)
+            item.exptime = old.exptime
+            staleMarks = Item.stale | old.shape & Item.winSent
+        } else {
+            item.exptime = exptime
+        }
         if shape & Item.hasFlags != 0 { item.setClientFlags(request.clientFlags) }
         core.pointee.assignCAS(item, shape, stripeIndex, request.newCAS)
         if existing != 0 {
@@ -277,7 +289,7 @@ struct Writer {
             core.pointee.freeParts(parts)
             return false
         }
-        item.publishShape(shape | Item.linked | (stale ? Item.stale : 0))
+        item.publishShape(shape | Item.linked | staleMarks)
         let id = core.pointee.arena.slabClass(of: chunk)
         let state = stripe.state
         state.pointee.items &+= 1
@@ -341,7 +353,7 @@ struct Writer {
         guard enter(handle, item, shape, bytes: bytes, replacing: existing, stale: stale) else {
             return WriteOutcome(.outOfMemory)
         }
-        core.pointee.setExptime(exptime, of: item, handle, now: now)
+        if !stale { core.pointee.setExptime(exptime, of: item, handle, now: now) }
         return stored(handle, valueLength: valueLength)
     }
 
@@ -371,7 +383,9 @@ struct Writer {
         if request.mode == .append { for run in runs { built.append(run) } }
         built.close()
         if built.hasFailed { return WriteOutcome(.outOfMemory) }
-        return writer.link(&built, replacing: existing, stale: false)
+        var outcome = writer.link(&built, replacing: existing, stale: false)
+        outcome.valueLength = oldLength + valueLength
+        return outcome
     }
 
     // MARK: max_items
