@@ -129,13 +129,19 @@ final class Wire {
 
     /// The next line, without its line end.
     func line(upTo seconds: Double = Surroundings.patience) throws -> String {
+        var line = try rawLine(upTo: seconds).dropLast()
+        if line.last == 13 { line = line.dropLast() }
+        return String(decoding: line, as: UTF8.self)
+    }
+
+    /// The next line as it came.
+    func rawLine(upTo seconds: Double = Surroundings.patience) throws -> [UInt8] {
         let end = Clock.now + seconds
         var seen = taken
         while true {
             if let feed = received[seen...].firstIndex(of: 10) {
-                let last = feed > taken && received[feed - 1] == 13 ? feed - 1 : feed
                 defer { taken = feed + 1 }
-                return String(decoding: received[taken ..< last], as: UTF8.self)
+                return Array(received[taken ... feed])
             }
             let scanned = received.count - taken
             guard try more(until: end) else {
