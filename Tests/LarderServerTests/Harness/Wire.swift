@@ -8,6 +8,9 @@ final class Wire {
     private var taken = 0
     private var ended = false
 
+    /// The port it was connected to, 0 for a unix socket.
+    private(set) var peerPort = 0
+
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close() }
@@ -30,6 +33,7 @@ final class Wire {
         guard connect(wire.descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0 else {
             throw Trouble("no connection to \(host) port \(port): \(String(cString: strerror(errno)))")
         }
+        wire.peerPort = port
         var one: Int32 = 1
         setsockopt(wire.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         return wire

@@ -169,8 +169,9 @@ struct OracleGenerator {
         case 5:
             command.words = [random.pick(["", "x", "get", "set", "mg", "ms", "md", "ma", "me", "incr", "gat", "touch"])]
             command.data = nil
-        default:
+        case 6 where !command.isStorage && command.verb != "ms":
             command.lead = " "
+        default: break
         }
         if command.words.isEmpty { command.words = [""] }
         // What is announced has to come, or the commands that follow are taken for it.

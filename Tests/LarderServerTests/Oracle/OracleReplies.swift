@@ -6,21 +6,19 @@ struct ReplyNormaliser {
     /// The last cas told about a key, as this daemon spelled it.
     private(set) var casOfKey: [String: String] = [:]
 
-    /// The answers to commands that were each followed by `mn`.
-    mutating func answers(_ bytes: [UInt8]) -> [[UInt8]] {
+    /// The answers to commands that were each followed by `mn`, as they came.
+    static func split(_ bytes: [UInt8]) -> [[UInt8]] {
+        var splitter = ReplyNormaliser()
         var answers: [[UInt8]] = []
-        var answer: [UInt8] = []
-        var rest = bytes[...]
+        var rest = bytes[...], start = bytes.startIndex
         while !rest.isEmpty {
-            let part = next(&rest)
-            if part == Array("MN\r\n".utf8) {
-                answers.append(answer)
-                answer = []
-            } else {
-                answer += part
+            let before = rest.startIndex
+            if splitter.next(&rest) == Array("MN\r\n".utf8) {
+                answers.append(Array(bytes[start ..< before]))
+                start = rest.startIndex
             }
         }
-        return answers + (answer.isEmpty ? [] : [answer])
+        return answers + (start < bytes.endIndex ? [Array(bytes[start...])] : [])
     }
 
     mutating func text(_ bytes: [UInt8]) -> [UInt8] {
@@ -28,6 +26,13 @@ struct ReplyNormaliser {
         var rest = bytes[...]
         while !rest.isEmpty { text += next(&rest) }
         return text
+    }
+
+    /// The same for an answer that need not be equal: the cas uniques it shows are not learnt.
+    mutating func text(_ bytes: [UInt8], of command: OracleCommand) -> [UInt8] {
+        let known = (uniques, casOfKey)
+        defer { if OracleDifference.of(command) != nil { (uniques, casOfKey) = known } }
+        return text(bytes)
     }
 
     /// One line, with the data it announces.
@@ -110,6 +115,8 @@ struct ReplyNormaliser {
     /// A time to live, to the nearest thousand seconds.
     private func rounded(_ seconds: String) -> String {
         guard let number = Int(seconds), number >= 0 else { return seconds }
+        // memcached's count of what has expired already runs below zero.
+        if number > 4_000_000_000 { return "0k" }
         return "\((number + 500) / 1000)k"
     }
 }

@@ -100,11 +100,11 @@ struct OracleRun {
         let bytes = commands.flatMap { unit($0) + Array("mn\r\n".utf8) }
         let packets = cut(bytes, &random)
         var normalisers = (ReplyNormaliser(), ReplyNormaliser())
-        let expected = normalisers.0.answers(try deliver(packets, oracle))
-        let got = normalisers.1.answers(try deliver(packets, larder))
+        let expected = ReplyNormaliser.split(try deliver(packets, oracle))
+        let got = ReplyNormaliser.split(try deliver(packets, larder))
         for (index, command) in commands.enumerated() {
-            let want = index < expected.count ? expected[index] : []
-            let have = index < got.count ? got[index] : []
+            let want = normalisers.0.text(index < expected.count ? expected[index] : [], of: command)
+            let have = normalisers.1.text(index < got.count ? got[index] : [], of: command)
             compare(command, want, have, seed, Array(commands[..<index]))
             // A state that differs makes everything after it differ too.
             if got.count <= index || have != want && OracleDifference.of(command) == nil { return }
@@ -158,14 +158,17 @@ struct OracleRun {
         try wire.send(unit(command, cas: cas) + Array("mn\r\n".utf8))
         var reply: [UInt8] = []
         while true {
-            let line = try wire.rawLine()
+            let line: [UInt8]
+            do { line = try wire.rawLine() } catch {
+                throw Trouble("\(error) after \(printable(command.bytes(cas: cas))) to \(larder.port == wire.peerPort ? "larder" : "oracle")")
+            }
             if line == Array("MN\r\n".utf8) { break }
             reply += line
             let words = String(decoding: line, as: UTF8.self).split(whereSeparator: { $0.isWhitespace })
             let at = words.first == "VALUE" && words.count >= 4 ? 3 : words.first == "VA" && words.count >= 2 ? 1 : 0
             if at > 0, let length = Int(words[at]) { reply += try wire.bytes(length + 2) }
         }
-        return normaliser.text(reply)
+        return normaliser.text(reply, of: command)
     }
 
     // MARK: comparing
