@@ -46,7 +46,7 @@ extension Session {
             if let last = words.last(in: line), last.count >= 5,
                 line.spells(last.lowerBound..<last.lowerBound + 5, "HTTP/")
             {
-                return .close
+                return .abort
             }
             reply.append(Refusal.unknown.text)
             return nil
