@@ -24,6 +24,13 @@ struct OracleDifference: Sendable {
 
     static let rows: [OracleDifference] = [
         OracleDifference(
+            name: "a number with a plus sign is no number",
+            covers: { command in
+                let first = ["gat", "gats"].contains(command.verb) ? 1 : 2
+                return command.words.dropFirst(first).contains { $0.hasPrefix("+") }
+            },
+            larder: { _ in nil }),
+        OracleDifference(
             name: "a blank before the command is an empty command word",
             covers: { !$0.lead.isEmpty }, larder: { $0.verb == "get" ? "ERROR\r\n" : nil }),
         OracleDifference(
@@ -57,6 +64,13 @@ struct OracleDifference: Sendable {
             name: "flags that came after 1.6.18",
             covers: { $0.isMeta && laterFlags($0) }, larder: { _ in nil }),
         OracleDifference(
+            name: "a get that names a key too long is answered by one error and nothing else",
+            covers: { ["get", "gets", "gat", "gats"].contains($0.verb) && $0.words.contains { $0.utf8.count > 250 } },
+            larder: { _ in nil }, agreesWithModern: false),
+        OracleDifference(
+            name: "md and ma name a bad key or a bad token differently",
+            covers: { ["md", "ma"].contains($0.verb) && oddKeyOrToken($0) }, larder: { _ in nil }),
+        OracleDifference(
             name: "shutdown that isn't enabled",
             covers: { $0.verb == "shutdown" }, larder: { _ in "SERVER_ERROR: shutdown not enabled\r\n" }),
     ]
@@ -74,7 +88,7 @@ struct OracleDifference: Sendable {
         let words = command.words
         if words[1].utf8.count > 250 { return true }
         if command.verb == "ms" { return false }
-        if words[2].first == "+" || UInt32(words[2]) == nil || Int32(words[3]) == nil { return true }
+        if UInt64(words[2]) == nil || Int32(words[3]) == nil { return true }
         return words[0] == "cas" && UInt64(words[5]) == nil && words[5] != OracleCommand.casPlaceholder
     }
 
@@ -90,6 +104,14 @@ struct OracleDifference: Sendable {
         }
         return words.contains("M")
             || command.verb == "ma" && words.contains { $0.hasPrefix("M") && !modes.contains($0) }
+    }
+
+    private static func oddKeyOrToken(_ command: OracleCommand) -> Bool {
+        let key = command.words[1]
+        return key.utf8.count > 250 || command.words.dropFirst(2).contains { word in
+            word == "b" && !OracleGenerator.encodedKeys.contains(key)
+                || "CDJNT".contains(word.first ?? " ") && UInt64(word.dropFirst()) == nil && Int64(word.dropFirst()) == nil
+        }
     }
 
     private static func laterFlags(_ command: OracleCommand) -> Bool {
@@ -116,8 +138,22 @@ struct OracleDifference: Sendable {
             return true
         }
         // Too many words: one memcached counts them, the other looks at the last.
-        if words.last == "noreply", ["touch", "incr", "decr"].contains(command.verb), words.count > 4 { return true }
+        if ["touch", "incr", "decr"].contains(command.verb), words.count > 4 { return true }
+        if command.isStorage, words.count > (command.verb == "cas" ? 7 : 6) { return true }
         if command.isStorage, words.count > 4, Int(words[4]) == nil, words.last == "noreply" { return true }
+        // C0 with I: memcached takes it for no cas at all.
+        if command.verb == "ms", words.contains("C0"), words.contains("I") { return true }
+        // A cas where another number belongs: it differs.
+        if let at = words.firstIndex(where: { $0.contains(OracleCommand.casPlaceholder) }), !command.isMeta, at != 5 {
+            return true
+        }
+        if words.last == "noreply", !command.lead.isEmpty { return true }
+        // What is left of a bad data chunk after a bad flag is read as commands, in both their own way.
+        if command.verb == "ms", command.dataEnd != "\r\n", badMetaFlags(command) { return true }
+        // 1.6.18 takes lengths modulo 2^32.
+        if !Surroundings.oracleIsModern, command.isStorage, words.count > 4, Int(words[4]) ?? 0 > Int(Int32.max) {
+            return true
+        }
         // 1.6.18 leaves some faulty ms commands without any answer.
         if !Surroundings.oracleIsModern, command.verb == "ms",
             command.dataEnd != "\r\n" || words.count > 2 && Int32(words[2]) == nil { return true }
