@@ -71,10 +71,15 @@ extension WorkerContext {
         if has(.detail) { admin.prefixes.count(key, .delete, store: store) }
     }
 
-    /// A command line came, whatever it was; `line` without its line end.
+    /// A request was read from these bytes, whatever it was; its first line is shown. A request put back because the
+    /// reply was full is shown again.
     @inline(never)
-    func observeCommand(_ line: Span<UInt8>) {
+    func observeLine(_ input: Span<UInt8>, from start: Int, to end: Int) {
         guard has(.rawcmds) else { return }
-        ring?.offer(EventLine.command.record(descriptor: descriptor), payload: line)
+        let limit = min(end, start + EventRing.payloadMax)
+        var stop = start
+        while stop < limit, input[stop] != 0x0A { stop += 1 }
+        if stop < limit, stop > start, input[stop - 1] == 0x0D { stop -= 1 }
+        ring?.offer(EventLine.command.record(descriptor: descriptor), payload: input.extracting(start..<stop))
     }
 }

@@ -47,6 +47,7 @@ extension WorkerContext {
     mutating func parse(_ input: Span<UInt8>, _ turn: inout Turn) -> Int {
         var count = 0
         if turn.run.isActive, !parseKeys(input, &turn, &count, lineStart: -1) { return count }
+        let showsLines = observers & EventKind.rawcmds.rawValue != 0
         while count < Self.batchSize {
             guard turn.position < input.count else {
                 turn.stop = .needInput
@@ -56,7 +57,10 @@ extension WorkerContext {
                 turn.stop = .turnOver
                 return count
             }
-            if !parseRequest(input, &turn, &count) { return count }
+            let start = turn.position
+            let goesOn = parseRequest(input, &turn, &count)
+            if showsLines, turn.position > start { observeLine(input, from: start, to: turn.position) }
+            if !goesOn { return count }
         }
         turn.stop = .batchFull
         return count

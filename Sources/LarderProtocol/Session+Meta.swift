@@ -149,6 +149,7 @@ extension Session {
         let isWhole = !withValue || item.appendValue(to: &reply)
         if !flags.has(Flag.noBump) { item.recordAccess(now: call.now) }
         if flags.has(Flag.setTTL) {
+            worker.store.count(.cmdGat)
             worker.store.count(.cmdTouch)
             worker.store.count(.touchHits, slabClass: slabClass)
         } else {
@@ -180,7 +181,10 @@ extension Session {
         switch store.find(key, hash: call.hash, now: call.now) {
         case .miss(let miss):
             store.count(.deleteMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: false)
+            if worker.observers != 0 {
+                worker.observeDelete(key, .md, wasFound: false, slabClass: 0, size: 0)
+            }
             reply.append("NF")
         case .hit(var item):
             if let cas = flags.compareCAS, cas != item.cas {
@@ -202,6 +206,7 @@ extension Session {
             } else {
                 store.count(.deleteHits, slabClass: slabClass)
                 if worker.observers != 0 {
+                    worker.observeFetch(key, miss: nil, slabClass: slabClass, size: size, isGet: false)
                     worker.observeDelete(key, .md, wasFound: true, slabClass: slabClass, size: size)
                 }
                 if !flags.has(Flag.dropValue) { item.delete() }

@@ -96,7 +96,7 @@ extension Session {
         case .hit(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
         case .miss(let miss):
             worker.store.count(decrement ? .decrMisses : .incrMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: false)
             reply.append("NF")
             Self.endWithEchoes(call, key, input, &reply)
         }

@@ -68,6 +68,7 @@ extension Session {
             let slabClass = item.slabClass
             isAnswered = item.appendValue(to: &reply)
             if touches {
+                store.count(.cmdGat)
                 store.count(.cmdTouch)
                 store.count(.touchHits, slabClass: slabClass)
             } else {
@@ -78,6 +79,7 @@ extension Session {
             }
         case .miss(let miss):
             if touches {
+                store.count(.cmdGat)
                 store.count(.cmdTouch)
                 store.count(.touchMisses)
             } else {
@@ -104,12 +106,13 @@ extension Session {
             item.setExptime(operation.exptime)
             store.count(.touchHits, slabClass: item.slabClass)
             if worker.observers != 0 {
-                worker.observeFetch(key, miss: nil, slabClass: item.slabClass, size: item.valueLength)
+                worker.observeFetch(
+                    key, miss: nil, slabClass: item.slabClass, size: item.valueLength, isGet: false)
             }
             if !isQuiet { reply.append("TOUCHED\r\n") }
         case .miss(let miss):
             store.count(.touchMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: false)
             if !isQuiet { reply.append("NOT_FOUND\r\n") }
         }
     }
@@ -127,12 +130,12 @@ extension Session {
 extension WorkerContext {
     /// What every look-up that finds nothing has in common.
     @inline(__always)
-    func countMiss(_ key: Span<UInt8>, _ miss: Miss) {
+    func countMiss(_ key: Span<UInt8>, _ miss: Miss, isGet: Bool = true) {
         switch miss {
         case .notFound: break
         case .expired: store.count(.getExpired)
         case .flushed: store.count(.getFlushed)
         }
-        if observers != 0 { observeFetch(key, miss: miss, slabClass: 0, size: 0) }
+        if observers != 0 { observeFetch(key, miss: miss, slabClass: 0, size: 0, isGet: isGet) }
     }
 }

@@ -143,6 +143,10 @@ extension Session {
         let (request, echo) = (receiving.request, receiving.echo)
         let (isMeta, isQuiet) = (receiving.isMeta, receiving.isQuiet)
         let length = receiving.reservation.valueLength
+        if worker.observers != 0 {
+            let key = echo.key.span.extracting(0..<echo.keyLength)
+            worker.observeFetchBeforeStore(key, hash: worker.store.hash(key), now: turn.now)
+        }
         let outcome = worker.store.commit(receiving.takeReservation(), request, now: turn.now)
         let key = echo.key.span.extracting(0..<echo.keyLength)
         worker.countWrite(

@@ -61,6 +61,8 @@ extension Session {
         case .hit(let item):
             store.count(.deleteHits, slabClass: item.slabClass)
             if worker.observers != 0 {
+                worker.observeFetch(
+                    key, miss: nil, slabClass: item.slabClass, size: item.valueLength, isGet: false)
                 worker.observeDelete(
                     key, .delete, wasFound: true, slabClass: item.slabClass, size: item.valueLength)
             }
@@ -68,7 +70,7 @@ extension Session {
             if !isQuiet { reply.append("DELETED\r\n") }
         case .miss(let miss):
             store.count(.deleteMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: false)
             if worker.observers != 0 {
                 worker.observeDelete(key, .delete, wasFound: false, slabClass: 0, size: 0)
             }
@@ -87,6 +89,9 @@ extension Session {
         switch store.find(key, hash: operation.hash, now: turn.now) {
         case .hit(var item):
             let slabClass = item.slabClass
+            if worker.observers != 0 {
+                worker.observeFetch(key, miss: nil, slabClass: slabClass, size: item.valueLength, isGet: false)
+            }
             let result = item.adjust(by: operation.number, decrement: decrement, newCAS: nil)
             if case .value = result { store.count(decrement ? .decrHits : .incrHits, slabClass: slabClass) }
             if isQuiet { return }
@@ -100,7 +105,7 @@ extension Session {
             }
         case .miss(let miss):
             store.count(decrement ? .decrMisses : .incrMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: false)
             if !isQuiet { reply.append("NOT_FOUND\r\n") }
         }
     }
