@@ -145,7 +145,7 @@ private func row(_ name: String, _ settings: Settings) -> String? {
     @Test func tuningIsAcceptedAndNamed() throws {
         let values = [
             "hashpower": "20", "hash_algorithm": "xxh3", "slab_automove_ratio": "0.5", "slab_automove_window": "30",
-            "slab_chunk_max": "16", "lru_crawler_sleep": "5", "lru_crawler_tocrawl": "9", "hot_lru_pct": "10",
+            "slab_chunk_max": "32", "lru_crawler_sleep": "5", "lru_crawler_tocrawl": "9", "hot_lru_pct": "10",
             "warm_lru_pct": "11", "hot_max_factor": "0.3", "warm_max_factor": "3", "temporary_ttl": "60",
             "tail_repair_time": "100", "read_buf_mem_limit": "2",
         ]
