@@ -10,7 +10,7 @@ import Glibc
 import Synchronization
 
 /// Reached through one pointer that lives as long as the process; no field changes after `init`.
-struct Core {
+struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise cost
     let arena: Arena
     let keyHash: KeyHash
     let table: SlabClassTable
@@ -36,26 +36,25 @@ struct Core {
         return keyHash(item.p + Item.keyOffset(shape), Item.keyLength(shape))
     }
 
+    /// Nil if the address space can't be had.
     init?(_ options: StoreOptions) {
         guard let arena = Arena(limit: options.memoryLimit) else { return nil }
+        // Every bucket an item could need when the smallest chunks fill all memory.
+        let indexPagesMax = max(arena.pagesReserved / 8, 16)
+        guard let pointers = mmap(
+            nil, indexPagesMax * 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            pointers != MAP_FAILED
+        else { return nil }
         self.arena = arena
+        self.indexPagesMax = indexPagesMax
         self.options = options
+        indexPages = pointers.bindMemory(to: Atomic<UInt32>.self, capacity: indexPagesMax)
         keyHash = KeyHash(secret: options.hashSecret ?? KeyHash.drawSecret())
         table = SlabClassTable(
             factor: options.growthFactor, minimumSpace: options.minimumSpace, explicit: options.slabSizes,
             grain: 1 << Int(arena.shift))
-        stripes = .allocate(byteCount: Stripe.count * Stripe.bytes, alignment: 64)
-        stripes.initializeMemory(as: UInt8.self, repeating: 0, count: Stripe.count * Stripe.bytes)
-        // Every bucket an item could need when the smallest chunks fill all memory.
-        indexPagesMax = max(arena.pagesReserved / 8, 16)
-        let tableBytes = indexPagesMax * 4
-        guard let pointers = mmap(
-            nil, tableBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
-            pointers != MAP_FAILED
-        else { return nil }
-        indexPages = pointers.bindMemory(to: Atomic<UInt32>.self, capacity: indexPagesMax)
-        classes = .allocate(byteCount: 256 * SlabClass.bytes, alignment: 64)
-        classes.initializeMemory(as: UInt8.self, repeating: 0, count: 256 * SlabClass.bytes)
+        stripes = Self.lines(Stripe.count * Stripe.bytes)
+        classes = Self.lines(256 * SlabClass.bytes)
         classOfUnits = .allocate(capacity: table.classOfUnits.count)
         classOfUnits.initialize(from: table.classOfUnits, count: table.classOfUnits.count)
         shared = SharedWords()
@@ -69,15 +68,20 @@ struct Core {
             slabClass(UInt8(id)).state.initialize(to: state)
         }
         // The arena's first page is the index's first: so handle 0 is no item's.
-        guard let first = arena.takePage(for: Arena.indexPage) else { return nil }
-        arena.lock.lock()
-        arena.state.pointee.indexPages = 1
-        arena.lock.unlock()
+        let first = arena.takePage(for: Arena.indexPage)
         precondition(first == 0)
+        arena.state.pointee.indexPages = 1
         for i in 0..<Stripe.count {
             stripe(i).state.initialize(to: StripeState())
             stripe(i).geometry = (1, 0)
         }
+    }
+
+    /// Zeroed memory that begins on a cache line.
+    private static func lines(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        return memory
     }
 }
 

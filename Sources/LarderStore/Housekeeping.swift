@@ -220,7 +220,7 @@ struct Chores {
     private var page = 0
 
     /// One step: the time it takes is bounded, and what is left is done in the next.
-    mutating func step(_ core: Core, _ counters: CounterBlock) {
+    mutating func step(_ core: borrowing Core, _ counters: CounterBlock) {
         let now = Moment(core.shared.clock.pointee.load(ordering: .relaxed))
         core.shared.note(.housekeeperRuns)
         reap(core, now, counters)
@@ -228,7 +228,7 @@ struct Chores {
         core.returnPages(&page, looks: 512, now: now, counters: counters)
     }
 
-    private func reap(_ core: Core, _ now: Moment, _ counters: CounterBlock) {
+    private func reap(_ core: borrowing Core, _ now: Moment, _ counters: CounterBlock) {
         let asked = core.shared.crawling.pointee.load(ordering: .acquiring) != 0
         guard asked || core.shared.crawlerOff.pointee.load(ordering: .relaxed) == 0 else { return }
         var isDone = true

@@ -26,17 +26,16 @@ extension Store {
     }
 
     private func checkStripe(_ s: Int, _ seen: inout Set<Handle>, _ broken: inout [String]) {
-        let core = core.pointee
-        let stripe = core.stripe(s)
+        let stripe = core.pointee.stripe(s)
         var items: UInt32 = 0
         var bytes: UInt64 = 0
         for b in 0..<Int(stripe.geometry.buckets) {
-            var bucket = core.bucket(stripe: s, b)
+            var bucket = core.pointee.bucket(stripe: s, b)
             while true {
                 for i in 0..<Bucket.slots where bucket.handle(i) != 0 {
                     let handle = bucket.handle(i)
-                    let item = core.arena.item(handle)
-                    let hash = core.hash(of: item)
+                    let item = core.pointee.arena.item(handle)
+                    let hash = core.pointee.hash(of: item)
                     if !seen.insert(handle).inserted { broken.append("handle \(handle) stands twice in the index") }
                     if item.shape & Item.linked == 0 { broken.append("handle \(handle) in the index isn't linked") }
                     if Core.stripeIndex(hash) != s || stripe.bucketIndex(hash) != b || Core.tag(hash) != bucket.tag(i) {
@@ -46,7 +45,7 @@ extension Store {
                     bytes += UInt64(item.totalBytes(item.shape))
                 }
                 if bucket.overflow == 0 { break }
-                bucket = Bucket(core.arena.pointer(bucket.overflow))
+                bucket = Bucket(core.pointee.arena.pointer(bucket.overflow))
             }
         }
         if items != stripe.state.pointee.items { broken.append("stripe \(s) counts \(stripe.state.pointee.items) of \(items)") }
@@ -55,8 +54,7 @@ extension Store {
 
     /// Returns the pages and the linked items of a class.
     private func checkClass(_ id: UInt8, _ index: Set<Handle>, _ broken: inout [String]) -> (pages: Int, linked: Int) {
-        let core = core.pointee
-        let c = core.slabClass(id)
+        let c = core.pointee.slabClass(id)
         c.lock.lock()
         defer { c.lock.unlock() }
         let state = c.state.pointee
@@ -64,22 +62,22 @@ extension Store {
         var (used, probation, linked) = (0, 0, 0)
         var page = Int(state.mainPage)
         for _ in 0..<state.pageCount {
-            let meta = core.arena.pages[page]
-            if core.arena.classOfPage[page].load(ordering: .relaxed) != id { broken.append("page \(page) isn't of class \(id)") }
-            if core.arena.pages[Int(meta.ringNext)].ringPrevious != UInt32(page) { broken.append("ring broken at page \(page)") }
+            let meta = core.pointee.arena.pages[page]
+            if core.pointee.arena.classOfPage[page].load(ordering: .relaxed) != id { broken.append("page \(page) isn't of class \(id)") }
+            if core.pointee.arena.pages[Int(meta.ringNext)].ringPrevious != UInt32(page) { broken.append("ring broken at page \(page)") }
             var free = 0
             var next = meta.freeHead
             while next != 0, free <= state.perPage {
                 free += 1
-                next = core.arena.item(next).exptime.rawValue
+                next = core.pointee.arena.item(next).exptime.rawValue
             }
             if free != Int(meta.freeCount) { broken.append("page \(page) counts \(meta.freeCount) free chunks of \(free)") }
             let hasFree = free > 0 || Int(meta.carved) < state.perPage
             if hasFree != meta.isAvailable { broken.append("page \(page): available \(meta.isAvailable), free \(hasFree)") }
             var onProbation = 0
             for i in 0..<Int(meta.carved) {
-                let handle = core.arena.handle(page: page, offset: i * state.chunkBytes)
-                let item = core.arena.item(handle)
+                let handle = core.pointee.arena.handle(page: page, offset: i * state.chunkBytes)
+                let item = core.pointee.arena.item(handle)
                 guard item.shape != 0 else { continue }
                 used += 1
                 if item.shape & Item.linked != 0 {

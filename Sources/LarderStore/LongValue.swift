@@ -12,14 +12,14 @@ public struct PinnedValue: Sendable {
 
 /// The runs of memory that value and line end of an item lie in, in order.
 struct ChainReader {
-    private let core: Core
+    private let core: UnsafeMutablePointer<Core>
     private var left: Int
     private var run: UnsafeMutableRawBufferPointer?
     private var part: Handle
 
-    init(_ core: Core, head: Handle) {
+    init(_ core: UnsafeMutablePointer<Core>, head: Handle) {
         self.core = core
-        let item = core.arena.item(head)
+        let item = core.pointee.arena.item(head)
         let shape = item.shape
         left = item.valueLength(shape) + Item.lineEndBytes
         let start = Item.valueOffset(shape)
@@ -29,10 +29,10 @@ struct ChainReader {
     }
 
     /// The value of a reservation, its line end left out.
-    init(_ core: Core, _ reservation: borrowing Reservation) {
+    init(_ core: UnsafeMutablePointer<Core>, _ reservation: borrowing Reservation) {
         self.core = core
         left = reservation.valueLength
-        let item = core.arena.item(reservation.head)
+        let item = core.pointee.arena.item(reservation.head)
         let marks = reservation.marks
         let isLong = marks & Item.chained != 0
         let start = Item.keyOffset(marks) + reservation.keyLength
@@ -49,8 +49,8 @@ struct ChainReader {
             return first
         }
         guard part != 0 else { return nil }
-        let item = core.arena.item(part)
-        let size = core.table.sizes[Int(core.arena.slabClass(of: part))] - Item.headerBytes
+        let item = core.pointee.arena.item(part)
+        let size = core.pointee.table.sizes[Int(core.pointee.arena.slabClass(of: part))] - Item.headerBytes
         part = item.partNext
         let bytes = UnsafeMutableRawBufferPointer(start: item.p + Item.headerBytes, count: min(size, left))
         left -= bytes.count

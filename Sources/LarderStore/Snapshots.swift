@@ -4,13 +4,12 @@ import Synchronization
 extension StoreClient {
     /// All figures, read part by part: each part is exact, the whole is as of about now.
     public func snapshot() -> StoreSnapshot {
-        let core = core.pointee
         var snapshot = StoreSnapshot()
         for counter in Counter.allCases {
-            snapshot.counters[counter] = core.counters.reduce(0) { $0 &+ $1.value(counter) }
+            snapshot.counters[counter] = core.pointee.counters.reduce(0) { $0 &+ $1.value(counter) }
         }
         for i in 0..<Stripe.count {
-            let stripe = core.stripe(i)
+            let stripe = core.pointee.stripe(i)
             stripe.lock.lock()
             let state = stripe.state.pointee
             let buckets = stripe.geometry.buckets
@@ -20,15 +19,15 @@ extension StoreClient {
             snapshot.ghostHits += UInt64(state.ghostHits)
             snapshot.indexBuckets += UInt64(buckets) + UInt64(state.overflowBuckets)
         }
-        let arena = core.arena.read { $0 }
-        let overflowPages = core.overflowPool.state.pointee.pageCount
+        let arena = core.pointee.arena.read { $0 }
+        let overflowPages = core.pointee.overflowPool.state.pointee.pageCount
         snapshot.memoryLimit = (arena.pagesLimit + arena.tablePages) * SlabClassTable.pageBytes
         snapshot.pageSize = SlabClassTable.pageBytes
         snapshot.pagesTotal = arena.pagesLimit
         snapshot.pagesFree = max(0, arena.pagesLimit - arena.pagesUsed)
         snapshot.indexPages = arena.indexPages + overflowPages
         snapshot.indexBytes = UInt64(snapshot.indexPages * SlabClassTable.pageBytes)
-        for id in 1..<core.table.sizes.count {
+        for id in 1..<core.pointee.table.sizes.count {
             if let figures = figures(of: UInt8(id)) { snapshot.classes.append(figures) }
         }
         for counter in ClassCounter.allCases { snapshot.totals[counter] = total(counter) }
@@ -38,12 +37,12 @@ extension StoreClient {
             // Counted per class; the total includes classes that own no page any more.
             snapshot.counters[counter.0, default: 0] &+= snapshot.sum(counter.1)
         }
-        snapshot.pagesMoved = core.shared.value(.moved)
-        snapshot.pagesMovedForIndex = core.shared.value(.forIndex)
-        snapshot.pageRescues = core.shared.value(.rescued)
-        snapshot.pageMovesBusy = core.shared.value(.busy)
-        snapshot.housekeeperRuns = core.shared.value(.housekeeperRuns)
-        let last = core.shared.value(.last)
+        snapshot.pagesMoved = core.pointee.shared.value(.moved)
+        snapshot.pagesMovedForIndex = core.pointee.shared.value(.forIndex)
+        snapshot.pageRescues = core.pointee.shared.value(.rescued)
+        snapshot.pageMovesBusy = core.pointee.shared.value(.busy)
+        snapshot.housekeeperRuns = core.pointee.shared.value(.housekeeperRuns)
+        let last = core.pointee.shared.value(.last)
         snapshot.lastMoveFrom = Int(last >> 8 & 0xFF)
         snapshot.lastMoveTo = Int(last & 0xFF)
         if last != 0 {
@@ -64,8 +63,7 @@ extension StoreClient {
 
     /// One class's figures; nil if it owns no page and has nothing to tell.
     private func figures(of id: UInt8) -> StoreSnapshot.SlabClassFigures? {
-        let core = core.pointee
-        let c = core.slabClass(id)
+        let c = core.pointee.slabClass(id)
         c.lock.lock()
         let state = c.state.pointee
         c.lock.unlock()
@@ -82,7 +80,7 @@ extension StoreClient {
         let now = now.rawValue
         figures.ageSeconds = state.lastVictimAccess != 0 && now > state.lastVictimAccess ? now - state.lastVictimAccess : 0
         for counter in ClassCounter.allCases {
-            let sum = core.counters.reduce(UInt64(0)) { $0 &+ $1.value(counter, slabClass: id) }
+            let sum = core.pointee.counters.reduce(UInt64(0)) { $0 &+ $1.value(counter, slabClass: id) }
             figures.counters[counter] = sum
         }
         figures.bytesRequested = Int64(bitPattern: figures.count(.bytesRequested))

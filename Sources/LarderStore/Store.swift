@@ -25,7 +25,7 @@ public struct Store: @unchecked Sendable {
         core.initialize(to: built)
         chores = .allocate(capacity: 1)
         chores.initialize(to: Chores())
-        built.shared.automove.pointee.store(UInt32(options.automove), ordering: .relaxed)
+        core.pointee.shared.automove.pointee.store(UInt32(options.automove), ordering: .relaxed)
         // Moment 2 is now: 0 and 1 mean something else.
         monotonicZero = monotonicMicroseconds() / 1_000_000 - 2
         unixTimeOfMomentZero = Int64(time(nil)) - 2
@@ -179,7 +179,19 @@ public struct StoreClient: @unchecked Sendable {
 
     /// The runs of memory a pinned value's unsent bytes lie in.
     func fillVectors(of value: PinnedValue, _ vectors: UnsafeMutablePointer<iovec>, limit: Int) -> Int {
-        core.pointee.fillVectors(of: value, vectors, limit: limit)
+        var chunk = ChainReader(core, head: value.head)
+        var skip = value.sent
+        var filled = 0
+        while filled < limit, let run = chunk.next() {
+            if skip >= run.count {
+                skip -= run.count
+                continue
+            }
+            vectors[filled] = iovec(iov_base: run.baseAddress! + skip, iov_len: run.count - skip)
+            filled += 1
+            skip = 0
+        }
+        return filled
     }
 }
 
@@ -251,21 +263,5 @@ extension Core {
         item.setPins(pins, shape)
         guard pins == 0, shape & Item.linked == 0 else { return }
         retire(value.head, shape, arena.slabClass(of: value.head))
-    }
-
-    func fillVectors(of value: PinnedValue, _ vectors: UnsafeMutablePointer<iovec>, limit: Int) -> Int {
-        var chunk = ChainReader(self, head: value.head)
-        var skip = value.sent
-        var filled = 0
-        while filled < limit, let run = chunk.next() {
-            if skip >= run.count {
-                skip -= run.count
-                continue
-            }
-            vectors[filled] = iovec(iov_base: run.baseAddress! + skip, iov_len: run.count - skip)
-            filled += 1
-            skip = 0
-        }
-        return filled
     }
 }

@@ -30,23 +30,22 @@ extension StoreClient {
     /// Moves one page from class `source` to class `target`; -1 as source lets the store choose, 0 as target
     /// is the pool of free pages.
     public func reassignPage(from source: Int, to target: Int) -> PageReassignment {
-        let core = core.pointee
-        let ids = 0..<core.table.sizes.count
+        let ids = 0..<core.pointee.table.sizes.count
         guard ids.contains(target), source == -1 || (ids.contains(source) && source != 0) else { return .badClass }
         if source == target { return .same }
-        guard core.shared.moverLock.tryLock() else { return .busy }
-        defer { core.shared.moverLock.unlock() }
-        guard let giver = source == -1 ? core.idlestClass() : UInt8(source) else { return .noSpare }
+        guard core.pointee.shared.moverLock.tryLock() else { return .busy }
+        defer { core.pointee.shared.moverLock.unlock() }
+        guard let giver = source == -1 ? core.pointee.idlestClass() : UInt8(source) else { return .noSpare }
         if Int(giver) == target { return .same }
-        let c = core.slabClass(giver)
+        let c = core.pointee.slabClass(giver)
         c.lock.lock()
         let pages = c.state.pointee.pageCount
         c.lock.unlock()
         guard pages > 1 else { return .noSpare }
         let receiver = target == 0 ? nil : UInt8(target)
-        guard core.emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: receiver)
+        guard core.pointee.emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: receiver)
         else { return .unsafe }
-        core.shared.note(.moved)
+        core.pointee.shared.note(.moved)
         return .ok
     }
 
@@ -65,11 +64,10 @@ extension StoreClient {
 
     /// Looks through these classes (nil: all) for expired items at once. False: a crawl is under way.
     public func crawl(classes: [UInt8]?) -> Bool {
-        let core = core.pointee
-        guard core.shared.crawling.pointee.compareExchange(
+        guard core.pointee.shared.crawling.pointee.compareExchange(
             expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged else { return false }
-        for id in classes ?? (1..<core.table.sizes.count).map({ UInt8($0) }) where Int(id) < core.table.sizes.count {
-            core.markDue(id, now: now)
+        for id in classes ?? (1..<core.pointee.table.sizes.count).map({ UInt8($0) }) where Int(id) < core.pointee.table.sizes.count {
+            core.pointee.markDue(id, now: now)
         }
         return true
     }

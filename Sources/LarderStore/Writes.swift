@@ -113,7 +113,7 @@ struct Writer {
                 outcome = WriteOutcome(.outOfMemory)
             } else {
                 var runs = [UnsafeRawBufferPointer]()
-                var reader = ChainReader(core.pointee, reservation)
+                var reader = ChainReader(core, reservation)
                 while let run = reader.next() { runs.append(UnsafeRawBufferPointer(run)) }
                 outcome = combine(existing, with: runs, valueLength: reservation.valueLength)
             }
@@ -374,7 +374,7 @@ struct Writer {
             valueLength: oldLength + valueLength, marks: writer.marks(kept.clientFlags), existing: existing)
         if request.mode == .prepend { for run in runs { built.append(run) } }
         var left = oldLength
-        var reader = ChainReader(core.pointee, head: existing)
+        var reader = ChainReader(core, head: existing)
         while left > 0, let run = reader.next() {
             let n = min(left, run.count)
             built.append(UnsafeRawBufferPointer(rebasing: run[0..<n]))
