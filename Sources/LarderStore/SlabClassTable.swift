@@ -6,7 +6,8 @@ struct SlabClassTable: Sendable {
     static let pageBytes = 64 << 10
     /// The largest chunk. A longer item is a chain of such chunks, its last part in the class that fits best.
     static let largestChunk = pageBytes / 4
-    static let smallestChunk = 24
+    /// Class 1 has room for what it holds in memcached too: tests and scripts look for small items there.
+    static let smallestChunk = 32
     /// Ids have to fit a byte, and 255 marks index pages.
     static let classesMax = 250
 
