@@ -106,8 +106,6 @@ public struct SessionOptions: Sendable {
     public var allowsShutdown = false      // -A
     public var requiresAuth = false        // -Y
     public var usesCAS = true              // not -C
-    /// `-o default_ttl`: seconds an item stored with exptime 0 lives; 0: without end.
-    public var defaultTTL: UInt32 = 0
     /// `-D`: prefix delimiter of `stats detail`, and whether detail is on from the start.
     public var prefixDelimiter: UInt8 = 0x3A
     public var detailEnabled = false

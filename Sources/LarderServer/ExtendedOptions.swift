@@ -17,11 +17,6 @@ extension OptionTable {
             help: "close connections that were silent so long (default: 0, never)") { s, text throws(BadValue) in
             s.idleTimeout = try Value.integer(text, in: 0...Int(Int32.max))
         },
-        word("default_ttl", .required("seconds"), rows: ["default_ttl"],
-            help: "what exptime 0 means (default: 0, without end)") { s, text throws(BadValue) in
-            let seconds = try Value.integer(text, in: 0...1_000_000_000)
-            s.defaultTTL = seconds == 0 ? nil : seconds
-        },
         word("max_items", .required("num"), rows: ["max_items"],
             help: "at most so many items (default: 0, as many as fit)") { s, text throws(BadValue) in
             let items = try Value.integer(text, in: 0...(1 << 32))
@@ -39,6 +34,11 @@ extension OptionTable {
         word("slab_reassign", rows: ["slab_reassign"],
             help: "allow that at all (default); no_slab_reassign: never") { s, _ in s.tuning.slabReassign = true },
         word("no_slab_reassign", rows: ["slab_reassign"]) { s, _ in s.tuning.slabReassign = false },
+        word("lru_crawler", rows: ["lru_crawler"],
+            help: "look for expired items all the time (default); no_lru_crawler: don't") { s, _ in
+            s.tuning.lruCrawler = true
+        },
+        word("no_lru_crawler", rows: ["lru_crawler"]) { s, _ in s.tuning.lruCrawler = false },
         word("track_sizes", rows: ["track_sizes"], help: "count items by size for \"stats sizes\"") { s, _ in
             s.tracksSizes = true
         },
@@ -75,8 +75,6 @@ extension OptionTable {
             s.tuning.slabChunkMax = try Value.integer(digits, in: 1...1024) << 10
         },
         knob("no_chunked_items", rows: ["slab_chunk_max"]) { s, _ in s.tuning.slabChunkMax = 1 << 20 },
-        knob("lru_crawler", rows: ["lru_crawler"]) { s, _ in s.tuning.lruCrawler = true },
-        knob("no_lru_crawler", rows: ["lru_crawler"]) { s, _ in s.tuning.lruCrawler = false },
         knob("lru_crawler_sleep", .required("us"), rows: ["lru_crawler_sleep"]) { s, text throws(BadValue) in
             s.tuning.lruCrawlerSleep = try Value.integer(text, in: 0...1_000_000)
         },
@@ -124,7 +122,7 @@ extension OptionTable {
     private static let profiles: [Option] = [
         knob("modern"),
         word("no_modern", rows: ["slab_reassign", "slab_automove", "maxconns_fast", "lru_segmented", "hash_algorithm"],
-            help: "memcached 1.4's defaults, of which no_maxconns_fast and no_slab_reassign count here") { s, _ in
+            help: "memcached 1.4's defaults; here: no_maxconns_fast, no_slab_reassign, no_lru_crawler") { s, _ in
             s.tuning.slabReassign = false
             s.tuning.slabAutomove = 0
             s.maxconnsFast = false
@@ -149,6 +147,7 @@ extension OptionTable {
             "storing items on disk is not there")
         + refused(
             ["proxy_config", "proxy_arg", "proxy_uring", "proxy_memprofile"], "the proxy is not there")
+        + refused(["default_ttl"], "another meaning of exptime 0 is not there yet")
         + refused(["drop_privileges"], "the system call filter is not there yet")
         + refused(["sock_cookie_id"], "marking sockets is not there")
 

@@ -37,7 +37,7 @@ public final class Log: Sendable {
     public func info(_ text: @autoclosure () -> String) {
         if verbosity >= 1 { write(.info, text()) }
     }
-    /// From -vv on: requests and replies.
+    /// From -vv on: single connections.
     public func debug(_ text: @autoclosure () -> String) {
         if verbosity >= 2 { write(.debug, text()) }
     }

@@ -58,6 +58,7 @@ public final class Server: @unchecked Sendable {
             throw .system("cannot reserve \(settings.memoryMegabytes) MiB: \(error)")
         }
         housekeeping = store.client(settings.threads)
+        if !settings.tuning.lruCrawler { housekeeping.setCrawler(enabled: false) }
         events = .allocate(capacity: Self.eventCount)
         events.initialize(repeating: Event(), count: Self.eventCount)
         listeners = try ListenerSet(settings, inherited: inherited)

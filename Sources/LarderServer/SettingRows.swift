@@ -90,7 +90,6 @@ extension Settings {
         Row("num_napi_ids") { _ in "0" },
         Row("memory_file") { _ in "(null)" },
         Row("client_flags_size") { _ in "4" },
-        Row("default_ttl") { "\($0.defaultTTL ?? 0)" },
         Row("max_items") { "\($0.maxItems ?? 0)" },
     ]
 }

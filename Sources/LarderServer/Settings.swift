@@ -55,8 +55,6 @@ public struct Settings: Sendable {
     public var growthFactor: Double?
     public var minimumSpace: Int?
     public var slabSizes: [Int]?
-    /// What exptime 0 means, in seconds (`-o default_ttl=`); nil: no end.
-    public var defaultTTL: Int?
     /// At most this many items (`-o max_items=`); nil: as many as fit.
     public var maxItems: Int?
 
@@ -73,7 +71,7 @@ public struct Settings: Sendable {
     // MARK: Process
 
     public var threads = 4
-    /// 0: quiet; 1: warnings and events; 2: commands and replies too; 3: state changes too.
+    /// How much the log says: 0 starts and faults; 1 what happens to the daemon; 2 each connection too.
     public var verbosity = 0
     public var user: String?
     public var daemonize = false
@@ -155,7 +153,6 @@ extension Settings {
         options.allowsWatch = allowsWatch
         options.allowsShutdown = allowsShutdown
         options.usesCAS = usesCAS
-        options.defaultTTL = UInt32(clamping: defaultTTL ?? 0)
         options.prefixDelimiter = prefixDelimiter
         options.detailEnabled = detailEnabled
         options.tracksSizes = tracksSizes

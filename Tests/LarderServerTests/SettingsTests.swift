@@ -49,7 +49,7 @@ private func row(_ name: String, _ settings: Settings) -> String? {
         #expect(try settings("-FXWA").allowsShutdown)
         #expect(try settings(["-m", " 65"]).memoryMegabytes == 65)
         #expect(try settings("-MC").evicts == false)
-        #expect(try settings("-o idle_timeout=5,track_sizes -o default_ttl=60,max_items=10,").idleTimeout == 5)
+        #expect(try settings("-o idle_timeout=5,track_sizes -o max_items=10,").idleTimeout == 5)
         #expect(try settings("-m 10 -m 20").memoryMegabytes == 20)
     }
 
@@ -105,7 +105,7 @@ private func row(_ name: String, _ settings: Settings) -> String? {
         ["-o", "hot_max_factor=0"], ["-o", "warm_max_factor=x"], ["-o", "temporary_ttl=61,no_lru_maintainer"],
         ["-o", "slab_chunk_max=0"], ["-o", "slab_chunk_max=2048"], ["-o", "slab_sizes=5"],
         ["-o", "slab_sizes=100-104"], ["-o", "slab_sizes="], ["-o", "watcher_logbuf_size=0"],
-        ["-o", "default_ttl=-1"], ["-o", "max_items=x"], ["-o", "read_buf_mem_limit=-1"],
+        ["-o", "max_items=x"], ["-o", "read_buf_mem_limit=-1"],
         ["-x"], ["--nonsense"], ["--memory"], ["-m"], ["--memory-limit"], ["--help=1"], ["stray"], ["-"],
     ])
     func nonsenseIsRefusedInOneLine(_ words: [String]) {
@@ -202,7 +202,7 @@ private func row(_ name: String, _ settings: Settings) -> String? {
             "track_sizes", "inline_ascii_response", "num_napi_ids", "memory_file", "client_flags_size",
         ]
         #expect(Array(names.prefix(order.count)) == order)
-        #expect(Array(names.dropFirst(order.count)) == ["default_ttl", "max_items"])
+        #expect(Array(names.dropFirst(order.count)) == ["max_items"])
     }
 
     @Test func everyRowAnOptionNamesExists() {
@@ -254,14 +254,14 @@ private func row(_ name: String, _ settings: Settings) -> String? {
 
     @Test func whatStoreAndSessionsAreTold() throws {
         let given = try settings(
-            "-m 100 -M -C -I 2m -f 1.1 -n 32 -t 3 -F -X -W -A -D | -R 5 -o track_sizes,max_items=9,default_ttl=7")
+            "-m 100 -M -C -I 2m -f 1.1 -n 32 -t 3 -F -X -W -A -D | -R 5 -o track_sizes,max_items=9")
         let store = given.storeOptions
         #expect(store.memoryLimit == 100 << 20 && !store.evicts && !store.usesCAS && store.itemSizeMax == 2 << 20)
         #expect(store.growthFactor == 1.1 && store.minimumSpace == 32 && store.clients == 3 && store.maxItems == 9)
         let session = given.sessionOptions
         #expect(!session.allowsFlush && !session.allowsDumps && !session.allowsWatch && session.allowsShutdown)
         #expect(session.prefixDelimiter == 0x7C && session.detailEnabled && session.requestsPerTurn == 5)
-        #expect(session.tracksSizes && session.defaultTTL == 7 && session.itemSizeMax == 2 << 20 && !session.usesCAS)
+        #expect(session.tracksSizes && session.itemSizeMax == 2 << 20 && !session.usesCAS)
         #expect(Settings().storeOptions.growthFactor == nil && Settings().storeOptions.maxItems == nil)
         #expect(try settings("-o slab_sizes=100-200-300").storeOptions.slabSizes == [100, 200, 300])
     }
