@@ -57,27 +57,26 @@ extension WorkerContext {
             guard stop &- position <= Self.longestKey else {
                 return refuseKeys(input, &turn, &count, at: stop)
             }
-            var operation = Operation()
-            operation.bits = turn.run.bits
-            if turn.run.hasBegun { operation.bits.insert(.continues) }
+            // Only what a get needs is set: the batch's other fields keep what an earlier operation left.
+            batch[count].kind = .get
+            var bits = turn.run.hasBegun ? turn.run.bits.union(.continues) : turn.run.bits
             turn.run.hasBegun = true
-            operation.exptime = turn.run.exptime
-            operation.keyStart = UInt32(truncatingIfNeeded: position)
-            operation.keyEnd = UInt32(truncatingIfNeeded: stop)
-            operation.hash = store.hash(input.extracting(position..<stop))
-            store.prefetchBucket(operation.hash)
+            batch[count].exptime = turn.run.exptime
+            batch[count].keyStart = UInt32(truncatingIfNeeded: position)
+            batch[count].keyEnd = UInt32(truncatingIfNeeded: stop)
+            batch[count].hash = store.hashAndPrefetch(input.extracting(position..<stop))
             // The usual end of a key is the end of its line.
             if input[stop] == 0x20 {
-                operation.end = UInt32(truncatingIfNeeded: stop)
-                batch[count] = operation
+                batch[count].bits = bits
+                batch[count].end = UInt32(truncatingIfNeeded: stop)
                 count &+= 1
                 position = stop &+ 1
                 continue
             }
             let next = input[stop] == 0x0D ? stop &+ 2 : stop &+ 1
-            operation.bits.insert(.last)
-            operation.end = UInt32(truncatingIfNeeded: next)
-            batch[count] = operation
+            bits.insert(.last)
+            batch[count].bits = bits
+            batch[count].end = UInt32(truncatingIfNeeded: next)
             count &+= 1
             turn.run.isActive = false
             turn.position = next

@@ -5,17 +5,16 @@ extension Session {
     /// Executes one operation of the batch. Rare commands are the only ones that don't pass here.
     @inline(__always)
     mutating func execute(
-        _ operation: Operation, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
-        _ reply: inout ReplyBuffer
+        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) {
-        if !operation.bits.contains(.continues) {
+        if !worker.batch[i].bits.contains(.continues) {
             turn.mark = reply.mark
             turn.isSkipping = false
         }
-        switch operation.kind {
-        case .get: executeGet(operation, input, &turn, &worker, &reply)
-        case .store: executeStore(operation, input, turn, &worker, &reply)
-        default: executeOther(operation, input, &turn, &worker, &reply)
+        switch worker.batch[i].kind {
+        case .get: executeGet(at: i, input, &turn, &worker, &reply)
+        case .store: executeStore(at: i, input, turn, &worker, &reply)
+        default: executeOther(worker.batch[i], input, &turn, &worker, &reply)
         }
         if reply.overflowed { answerOverflow(&turn, &worker, &reply) }
     }
@@ -47,44 +46,55 @@ extension Session {
         }
     }
 
-    /// One key of get, gets, gat or gats.
+    /// One key of get or gets.
     @inline(__always)
-    private func executeGet(
+    private mutating func executeGet(
+        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        if turn.isSkipping { return }
+        let bits = worker.batch[i].bits
+        if bits.contains(.touches) { return executeGetAndTouch(worker.batch[i], input, &turn, &worker, &reply) }
+        let key = input.extracting(worker.batch[i].key)
+        let fetched = worker.store.fetch(
+            key, hash: worker.batch[i].hash, now: turn.now, withCAS: bits.contains(.withCAS), into: &reply)
+        switch fetched.status {
+        case .hit:
+            if worker.observers != 0 {
+                worker.observeFetch(key, miss: nil, slabClass: fetched.slabClass, size: fetched.length)
+            }
+        case .miss(let miss):
+            worker.store.count(.getMisses)
+            worker.countMiss(key, miss)
+        case .outOfMemory: return answerOverflow(&turn, &worker, &reply)
+        }
+        if bits.contains(.last) { reply.append("END\r\n") }
+    }
+
+    /// One key of gat or gats.
+    @inline(never)
+    private mutating func executeGetAndTouch(
         _ operation: Operation, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        if turn.isSkipping { return }
         let store = worker.store
         let key = input.extracting(operation.key)
-        let touches = operation.bits.contains(.touches)
         var isAnswered = true
+        store.count(.cmdGat)
+        store.count(.cmdTouch)
         switch store.find(key, hash: operation.hash, now: turn.now) {
         case .hit(let item):
             item.recordAccess(now: turn.now)
-            if touches { item.setExptime(operation.exptime) }
+            item.setExptime(operation.exptime)
             reply.appendValueLine(
                 key: key, clientFlags: item.clientFlags, length: item.valueLength,
                 cas: operation.bits.contains(.withCAS) ? item.cas : nil)
-            let slabClass = item.slabClass
             isAnswered = item.appendValue(to: &reply)
-            if touches {
-                store.count(.cmdGat)
-                store.count(.cmdTouch)
-                store.count(.touchHits, slabClass: slabClass)
-            } else {
-                store.count(.getHits, slabClass: slabClass)
-            }
+            store.count(.touchHits, slabClass: item.slabClass)
             if worker.observers != 0 {
-                worker.observeFetch(key, miss: nil, slabClass: slabClass, size: item.valueLength)
+                worker.observeFetch(key, miss: nil, slabClass: item.slabClass, size: item.valueLength)
             }
         case .miss(let miss):
-            if touches {
-                store.count(.cmdGat)
-                store.count(.cmdTouch)
-                store.count(.touchMisses)
-            } else {
-                store.count(.getMisses)
-            }
+            store.count(.touchMisses)
             worker.countMiss(key, miss)
         }
         // Only now, without the item's lock: values already pinned for this request may be dropped.

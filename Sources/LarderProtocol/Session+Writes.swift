@@ -5,9 +5,10 @@ extension Session {
     /// A classic storage command whose value is whole in the input.
     @inline(__always)
     func executeStore(
-        _ operation: Operation, _ input: Span<UInt8>, _ turn: Turn, _ worker: inout WorkerContext,
+        at i: Int, _ input: Span<UInt8>, _ turn: borrowing Turn, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
+        let operation = worker.batch[i]
         let key = input.extracting(operation.key)
         let length = Int(operation.valueLength)
         let outcome: WriteOutcome

@@ -82,7 +82,7 @@ public struct Session: ~Copyable {
                     suspend(at: i, roundStart, &turn, worker)
                     return leave(turn, .flush)
                 }
-                execute(worker.batch[i], input, &turn, &worker, &reply)
+                execute(at: i, input, &turn, &worker, &reply)
             }
             switch turn.stop {
             case .batchFull, .alone: break

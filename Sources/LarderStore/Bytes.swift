@@ -4,7 +4,7 @@ import Glibc
 
 public enum Bytes {
     /// Index of the first `\n` at or after `start`; nil if there is none.
-    @inline(__always)
+    @inlinable @inline(__always)
     public static func newline(in bytes: Span<UInt8>, from start: Int) -> Int? {
         precondition(start >= 0 && start <= bytes.count)
         return bytes.withUnsafeBufferPointer { buffer -> Int? in
@@ -15,7 +15,7 @@ public enum Bytes {
     }
 
     /// The 4 bytes at `offset` as a little-endian word; bytes past the end read as 0.
-    @inline(__always)
+    @inlinable @inline(__always)
     public static func word32(in bytes: Span<UInt8>, at offset: Int) -> UInt32 {
         precondition(offset >= 0 && offset <= bytes.count)
         return bytes.withUnsafeBufferPointer { buffer in
@@ -33,7 +33,7 @@ public enum Bytes {
     }
 
     /// End of the word that starts at `start`: the index of the first blank (0x20) in `start ..< end`, or `end`.
-    @inline(__always)
+    @inlinable @inline(__always)
     public static func wordEnd(in bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
         precondition(start >= 0 && start <= end && end <= bytes.count)
         return bytes.withUnsafeBufferPointer { buffer in
@@ -71,7 +71,7 @@ public enum Bytes {
 
     /// Index of the first byte at or after `start` that is 0x20 or less (blank, CR, LF, other controls); the count of
     /// `bytes` if there is none.
-    @inline(__always)
+    @inlinable @inline(__always)
     public static func wordStop(in bytes: Span<UInt8>, from start: Int) -> Int {
         precondition(start >= 0 && start <= bytes.count)
         return bytes.withUnsafeBufferPointer { buffer in
@@ -92,7 +92,7 @@ public enum Bytes {
 
     /// The decimal digits at `start`: their value and where they end. At most 19 are read, so nothing can overflow;
     /// more digits than that end the number early, and what follows is then no blank.
-    @inline(__always)
+    @inlinable @inline(__always)
     public static func digits(in bytes: Span<UInt8>, from start: Int) -> (value: UInt64, end: Int) {
         precondition(start >= 0 && start <= bytes.count)
         return bytes.withUnsafeBufferPointer { buffer in

@@ -93,6 +93,15 @@ struct Item {
         _ = atomic(12).pointee.compareExchange(expected: now, desired: now &- 1, ordering: .relaxed)
     }
 
+    /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing changes.
+    @inline(__always) func recordAccess(now: Moment) {
+        let old = access
+        let frequency = old & Self.frequencyMask
+        let new = now.rawValue << Self.secondsShift | old & (Self.probation | Self.roundMask) | Self.fetched
+            | (frequency < 3 ? frequency &+ 1 : 3)
+        if new != old { access = new }
+    }
+
     @inline(__always) static func keyLength(_ shape: UInt32) -> Int { Int(shape & 0xFF) }
     @inline(__always) static func inlineValueLength(_ shape: UInt32) -> Int { Int(shape >> 16) }
     @inline(__always) static func shape(keyLength: Int, valueLength: Int, marks: UInt32) -> UInt32 {

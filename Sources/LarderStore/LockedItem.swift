@@ -46,34 +46,19 @@ public struct LockedItem: ~Copyable {
     /// The value and its `\r\n`: copied, or pinned when it is long. False: no memory for replies, nothing was appended.
     public func appendValue(to reply: inout ReplyBuffer) -> Bool {
         let shape = item.shape
-        if shape & Item.chained != 0 { return pin(shape, into: &reply) }
+        if shape & Item.chained != 0 {
+            return core.pointee.pin(handle, item, shape, stripe: Core.stripeIndex(hash), into: &reply)
+        }
         let bytes = Item.inlineValueLength(shape) &+ Item.lineEndBytes
         guard reply.reserve(bytes) else { return false }
-        reply.append(pointer: item.p + Item.valueOffset(shape), count: bytes)
-        return true
-    }
-
-    @inline(never)
-    private func pin(_ shape: UInt32, into reply: inout ReplyBuffer) -> Bool {
-        let value = PinnedValue(
-            head: handle, stripe: UInt32(Core.stripeIndex(hash)),
-            length: item.chainLength(shape) + Item.lineEndBytes)
-        guard reply.append(pinned: value) else { return false }
-        item.setPins(item.pins(shape) + 1, shape)
+        reply.put(item.p + Item.valueOffset(shape), bytes)
         return true
     }
 
     // MARK: Changes in place
 
-    /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing changes.
-    @inline(__always)
-    public func recordAccess(now: Moment) {
-        let old = item.access
-        let frequency = old & Item.frequencyMask
-        let new = now.rawValue << Item.secondsShift | old & (Item.probation | Item.roundMask) | Item.fetched
-            | (frequency < 3 ? frequency &+ 1 : 3)
-        if new != old { item.access = new }
-    }
+    /// A hit: last access, fetched, and a point more with the eviction policy.
+    public func recordAccess(now: Moment) { item.recordAccess(now: now) }
 
     public func setExptime(_ exptime: Moment) {
         core.pointee.setExptime(exptime, of: item, handle, now: client.now)

@@ -11,6 +11,25 @@ public enum Lookup: ~Copyable {
     case miss(Miss)
 }
 
+/// What became of one key of a get.
+public struct Fetched: Sendable {
+    public enum Status: Sendable {
+        case hit
+        case miss(Miss)
+        /// The item is there, but no memory for its reply.
+        case outOfMemory
+    }
+    public var status: Status
+    public var slabClass: UInt8
+    public var length: Int
+    @inline(__always)
+    init(_ status: Status, slabClass: UInt8 = 0, length: Int = 0) {
+        self.status = status
+        self.slabClass = slabClass
+        self.length = length
+    }
+}
+
 public enum WriteMode: UInt8, Sendable {
     case set, add, replace, append, prepend
 }

@@ -11,7 +11,7 @@ public struct ReplyBuffer: ~Copyable {
     public static let softLimit = 128 << 10
     /// Pinned bytes of one buffer above which the same holds.
     public static let pinnedLimit = 1 << 20
-    static let segmentsMax = 64
+    @usableFromInline static let segmentsMax = 64
 
     /// A pinned value, to be sent after `offset` bytes of the buffer.
     struct Segment {
@@ -19,16 +19,17 @@ public struct ReplyBuffer: ~Copyable {
         var value: PinnedValue
     }
 
-    var base: UnsafeMutableRawPointer?
-    public private(set) var capacity: Int
+    @usableFromInline var base: UnsafeMutableRawPointer?
+    @usableFromInline var capacity: Int
     /// Bytes in the buffer itself, pinned values not counted.
-    public private(set) var count = 0
+    @usableFromInline var filled = 0
+    public var count: Int { @inlinable @inline(__always) get { filled } }
     /// Bytes of `count` already sent.
     var sent = 0
     var segments: UnsafeMutablePointer<Segment>?
-    private(set) var segmentCount = 0
+    @usableFromInline var segmentCount = 0
     var segmentsSent = 0
-    private(set) var pinnedBytes = 0
+    @usableFromInline var pinnedBytes = 0
     public private(set) var overflowed = false
 
     /// An empty buffer; `capacity` 0 allocates nothing until the first append.
@@ -44,7 +45,7 @@ public struct ReplyBuffer: ~Copyable {
 
     public var isEmpty: Bool { count == sent && segmentsSent == segmentCount }
     /// Whether a session should stop and let the buffer be written.
-    @inline(__always)
+    @inlinable @inline(__always)
     public var isFull: Bool {
         count >= Self.softLimit || segmentCount >= Self.segmentsMax || pinnedBytes >= Self.pinnedLimit
     }
@@ -63,46 +64,79 @@ public struct ReplyBuffer: ~Copyable {
             pinnedBytes -= segments![segmentCount].value.length
             store.unpin(segments![segmentCount].value)
         }
-        count = min(count, mark.count)
+        filled = min(count, mark.count)
         overflowed = false
     }
 
     /// Drops bytes appended after `mark`; no value may have been pinned since.
-    public mutating func dropBytes(after mark: Mark) { count = min(count, mark.count) }
+    public mutating func dropBytes(after mark: Mark) { filled = min(filled, mark.count) }
 
-    /// The line before a value: `VALUE <key> <flags> <length>[ <cas>]\r\n`.
+    /// The line before a value: `VALUE <key> <flags> <bytes>[ <cas>]`. Room for the key and 80 bytes must be reserved.
     @inline(__always)
-    public mutating func appendValueLine(key: Span<UInt8>, clientFlags: UInt32, length: Int, cas: UInt64?) {
-        let n = key.count
-        guard reserve(n &+ 64) else { return }
+    mutating func putValueLine(key: UnsafeRawPointer, _ n: Int, clientFlags: UInt32, length: Int, cas: UInt64?) {
         let out = base! + count
         out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)   // "VALUE "
-        var at = 6
-        key.withUnsafeBufferPointer { source in
-            if n > 0 { memcpy(out + at, source.baseAddress!, n) }
+        Self.copyShort(key, to: out + 6, n)
+        var at = 6 &+ n
+        if clientFlags == 0 {
+            out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)   // " 0 "
+            at &+= 3
+        } else {
+            out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
+            at &+= 1 &+ Decimal.write(UInt64(clientFlags), to: out + (at &+ 1))
+            out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
+            at &+= 1
         }
-        at &+= n
-        out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
-        at &+= 1 &+ Decimal.write(UInt64(clientFlags), to: out + (at &+ 1))
-        out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
-        at &+= 1 &+ Decimal.write(UInt64(truncatingIfNeeded: length), to: out + (at &+ 1))
+        at &+= Decimal.write(UInt64(truncatingIfNeeded: length), to: out + at)
         if let cas {
             out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
             at &+= 1 &+ Decimal.write(cas, to: out + (at &+ 1))
         }
         out.storeBytes(of: 0x0A0D, toByteOffset: at, as: UInt16.self)
-        count &+= at &+ 2
+        filled &+= at &+ 2
+    }
+
+    /// The same for a caller that holds the item otherwise (gat, whose item is also touched).
+    public mutating func appendValueLine(key: Span<UInt8>, clientFlags: UInt32, length: Int, cas: UInt64?) {
+        guard reserve(key.count &+ 80) else { return }
+        key.withUnsafeBufferPointer {
+            putValueLine(
+                key: UnsafeRawPointer($0.baseAddress!), $0.count, clientFlags: clientFlags, length: length, cas: cas)
+        }
+    }
+
+    /// Bytes for which room is reserved.
+    @inline(__always)
+    mutating func put(_ source: UnsafeRawPointer, _ n: Int) {
+        memcpy(base! + count, source, n)
+        filled &+= n
+    }
+
+    /// A key's worth of bytes, eight at a time.
+    @inline(__always)
+    private static func copyShort(_ source: UnsafeRawPointer, to out: UnsafeMutableRawPointer, _ n: Int) {
+        guard n >= 8 else {
+            for i in 0..<n { out.storeBytes(of: source.load(fromByteOffset: i, as: UInt8.self), toByteOffset: i, as: UInt8.self) }
+            return
+        }
+        var i = 0
+        while i &+ 8 < n {
+            out.storeBytes(of: source.loadUnaligned(fromByteOffset: i, as: UInt64.self), toByteOffset: i, as: UInt64.self)
+            i &+= 8
+        }
+        out.storeBytes(
+            of: source.loadUnaligned(fromByteOffset: n &- 8, as: UInt64.self), toByteOffset: n &- 8, as: UInt64.self)
     }
 
     /// Makes room for `bytes` more; false (and `overflowed`) if memory can't be had.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func reserve(_ bytes: Int) -> Bool {
         if count &+ bytes <= capacity { return true }
         return grow(bytes)
     }
 
-    @inline(never)
-    private mutating func grow(_ bytes: Int) -> Bool {
+    @inline(never) @usableFromInline
+    mutating func grow(_ bytes: Int) -> Bool {
         let wanted = max(count + bytes, capacity * 2, 1024)
         guard let larger = realloc(base, wanted) else {
             overflowed = true
@@ -115,7 +149,7 @@ public struct ReplyBuffer: ~Copyable {
 
     // MARK: Appending. Each call reserves for itself.
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func append(_ text: StaticString) {
         append(pointer: UnsafeRawPointer(text.utf8Start), count: text.utf8CodeUnitCount)
     }
@@ -127,7 +161,7 @@ public struct ReplyBuffer: ~Copyable {
         bytes.withUnsafeBufferPointer { source in
             if n > 0 { memcpy(base! + count, source.baseAddress!, n) }
         }
-        count &+= n
+        filled &+= n
     }
 
     /// The range `start ..< end` of `bytes`.
@@ -140,7 +174,7 @@ public struct ReplyBuffer: ~Copyable {
     public mutating func append(byte: UInt8) {
         guard reserve(1) else { return }
         (base! + count).storeBytes(of: byte, as: UInt8.self)
-        count &+= 1
+        filled &+= 1
     }
 
     public mutating func append(_ text: String) {
@@ -151,7 +185,7 @@ public struct ReplyBuffer: ~Copyable {
     @inline(__always)
     public mutating func append(decimal value: UInt64) {
         guard reserve(20) else { return }
-        count &+= Decimal.write(value, to: base! + count)
+        filled &+= Decimal.write(value, to: base! + count)
     }
 
     public mutating func append(decimal value: Int64) {
@@ -162,11 +196,11 @@ public struct ReplyBuffer: ~Copyable {
     @inline(__always)
     public mutating func append(decimal value: Int) { append(decimal: Int64(value)) }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     mutating func append(pointer: UnsafeRawPointer?, count n: Int) {
         guard n > 0, reserve(n) else { return }
         memcpy(base! + count, pointer!, n)
-        count &+= n
+        filled &+= n
     }
 
     /// Names a pinned value to be sent here; the caller has pinned it. False if there is no room to remember it.
@@ -193,26 +227,26 @@ public struct ReplyBuffer: ~Copyable {
 
     /// Describes the unsent bytes in order, at most `limit` pieces; returns how many were filled in.
     public func fillVectors(_ vectors: UnsafeMutablePointer<iovec>, limit: Int, store: StoreClient) -> Int {
-        var filled = 0
+        var pieces = 0
         var position = sent
-        for i in segmentsSent..<segmentCount where filled < limit {
+        for i in segmentsSent..<segmentCount where pieces < limit {
             let segment = segments![i]
             if segment.offset > position {
-                vectors[filled] = iovec(iov_base: base! + position, iov_len: segment.offset - position)
-                filled += 1
+                vectors[pieces] = iovec(iov_base: base! + position, iov_len: segment.offset - position)
+                pieces += 1
                 position = segment.offset
             }
-            if filled < limit {
-                filled += store.fillVectors(of: segment.value, vectors + filled, limit: limit - filled)
+            if pieces < limit {
+                pieces += store.fillVectors(of: segment.value, vectors + pieces, limit: limit - pieces)
                 // A value with more pieces than fit must not be followed by what comes after it.
-                if filled == limit { return filled }
+                if pieces == limit { return pieces }
             }
         }
-        if filled < limit, count > position, base != nil {
-            vectors[filled] = iovec(iov_base: base! + position, iov_len: count - position)
-            filled += 1
+        if pieces < limit, count > position, base != nil {
+            vectors[pieces] = iovec(iov_base: base! + position, iov_len: count - position)
+            pieces += 1
         }
-        return filled
+        return pieces
     }
 
     /// The unsent bytes when no pinned value is among them: the usual case, one `send`.
@@ -246,7 +280,7 @@ public struct ReplyBuffer: ~Copyable {
     @inline(__always)
     public mutating func reset(store: StoreClient) {
         if segmentCount > 0 { dropSegments(store: store) }
-        count = 0
+        filled = 0
         sent = 0
         overflowed = false
     }
@@ -275,11 +309,11 @@ public struct ReplyBuffer: ~Copyable {
             other.segments![other.segmentCount - 1].offset = segment.offset
         }
         if bytes > 0 { memcpy(other.base!, base! + sent, bytes) }
-        other.count = bytes
+        other.filled = bytes
         segmentCount = 0
         segmentsSent = 0
         pinnedBytes = 0
-        count = 0
+        filled = 0
         sent = 0
         return other
     }
@@ -293,6 +327,21 @@ enum Decimal {
         if value < 10 {
             out.storeBytes(of: UInt8(truncatingIfNeeded: value) &+ 0x30, as: UInt8.self)
             return 1
+        }
+        if value < 1000 {
+            // The usual length of a value: digits by multiplication, at most one byte too many written.
+            let v = UInt32(truncatingIfNeeded: value)
+            let hundreds = (v &* 656) >> 16
+            let rest = v &- hundreds &* 100
+            let tens = (rest &* 103) >> 10
+            let low = tens &+ 0x30 | (rest &- tens &* 10 &+ 0x30) << 8
+            if hundreds == 0 {
+                out.storeBytes(of: UInt16(truncatingIfNeeded: low), as: UInt16.self)
+                return 2
+            }
+            out.storeBytes(of: UInt8(truncatingIfNeeded: hundreds &+ 0x30), as: UInt8.self)
+            out.storeBytes(of: UInt16(truncatingIfNeeded: low), toByteOffset: 1, as: UInt16.self)
+            return 3
         }
         let n = digits(value)
         var v = value

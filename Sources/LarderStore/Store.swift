@@ -83,6 +83,13 @@ public struct StoreClient: @unchecked Sendable {
         key.withUnsafeBufferPointer { core.pointee.keyHash(UnsafeRawPointer($0.baseAddress!), $0.count) }
     }
 
+    /// `hash`, and the first pass of a batch at once: asks for the cache line of the key's bucket.
+    public func hashAndPrefetch(_ key: Span<UInt8>) -> UInt64 {
+        let hash = hash(key)
+        core.pointee.prefetchBucket(hash)
+        return hash
+    }
+
     /// First pass of a batch: asks for the cache line of the key's bucket.
     public func prefetchBucket(_ hash: UInt64) { core.pointee.prefetchBucket(hash) }
     /// Second pass: asks for the item, as far as an unlocked look at the bucket tells which.
@@ -114,6 +121,53 @@ public struct StoreClient: @unchecked Sendable {
             }
             stripe.lock.unlock()
             return .miss(.notFound)
+        }
+    }
+
+    /// One key of a get: looks it up, counts and records the hit, and writes `VALUE …` and the value into the reply, all
+    /// under the stripe's lock. The same as `find` with what a get does with its item, without handing the item out.
+    public func fetch(
+        _ key: Span<UInt8>, hash: UInt64, now: Moment, withCAS: Bool, into reply: inout ReplyBuffer
+    ) -> Fetched {
+        key.withUnsafeBufferPointer { key in
+            let core = self.core
+            let index = Core.stripeIndex(hash)
+            let stripe = core.pointee.stripe(index)
+            stripe.lock.lock()
+            let keyStart = UnsafeRawPointer(key.baseAddress!)
+            let handle = core.pointee.lookUp(keyStart, key.count, hash: hash)
+            guard handle != 0 else {
+                stripe.lock.unlock()
+                return Fetched(.miss(.notFound))
+            }
+            let item = core.pointee.arena.item(handle)
+            let shape = item.shape
+            if item.exptime != .never || stripe.state.pointee.hasFlush,
+                let death = core.pointee.death(of: item, stripe, now: now)
+            {
+                core.pointee.bury(handle, hash: hash, counters: counters)
+                stripe.lock.unlock()
+                return Fetched(.miss(death))
+            }
+            item.recordAccess(now: now)
+            let id = core.pointee.arena.slabClass(of: handle)
+            counters.add(.getHits, slabClass: id, 1)
+            var result = Fetched(.hit, slabClass: id, length: item.valueLength(shape))
+            let cas = withCAS ? core.pointee.cas(of: item, shape, index) : nil
+            let inline = shape & Item.chained == 0 ? result.length &+ Item.lineEndBytes : 0
+            if reply.reserve(key.count &+ 80 &+ inline) {
+                reply.putValueLine(
+                    key: keyStart, key.count, clientFlags: item.clientFlags(shape), length: result.length, cas: cas)
+                if inline > 0 {
+                    reply.put(item.p + Item.valueOffset(shape), inline)
+                } else if !core.pointee.pin(handle, item, shape, stripe: index, into: &reply) {
+                    result.status = .outOfMemory
+                }
+            } else {
+                result.status = .outOfMemory
+            }
+            stripe.lock.unlock()
+            return result
         }
     }
 
@@ -240,6 +294,16 @@ extension Core {
         }
         c.lock.unlock()
         freeParts(parts)
+    }
+
+    /// Names a long value in the reply and keeps it in place until that has been sent. Caller holds the stripe's lock.
+    @inline(never)
+    func pin(_ handle: Handle, _ item: Item, _ shape: UInt32, stripe: Int, into reply: inout ReplyBuffer) -> Bool {
+        let value = PinnedValue(
+            head: handle, stripe: UInt32(stripe), length: item.chainLength(shape) + Item.lineEndBytes)
+        guard reply.append(pinned: value) else { return false }
+        item.setPins(item.pins(shape) + 1, shape)
+        return true
     }
 
     /// Marks everything that is stored now as gone.
