@@ -73,6 +73,10 @@ enum AdminCommands {
         let mark = reply.mark
         let outcome = command.handler(words, &worker, &reply)
         if isSilent { reply.rollback(to: mark, store: worker.store) }
+        if reply.overflowed {
+            reply.rollback(to: mark, store: worker.store)
+            reply.append("SERVER_ERROR out of memory writing stats\r\n")
+        }
         return outcome
     }
 

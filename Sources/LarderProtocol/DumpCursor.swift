@@ -45,11 +45,11 @@ final class DumpCursor {
         let unixOfZero = worker.options.unixTimeOfMomentZero
         let start = reply.count
         var isComplete = false
+        var outOfMemory = false
         worker.store.walk(&cursor, limit: Self.itemsPerStep, now: now) { item in
-            guard reply.count - start < Self.bytesPerStep, !reply.isFull, !reply.overflowed else {
-                return false
-            }
-            let mark = reply.count
+            guard reply.count - start < Self.bytesPerStep, !reply.isFull else { return false }
+            let mark = reply.mark
+            let before = reply.count
             switch form {
             case .metadump: Self.appendMeta(item, unixOfZero, &reply)
             case .mgdump: Self.appendKeyOnly(item, &reply)
@@ -61,7 +61,19 @@ final class DumpCursor {
                 }
                 if Self.appendCached(item, unixOfZero, &reply) { lines += 1 }
             }
-            bytes &+= reply.count - mark
+            if reply.overflowed {
+                // No memory for this line: it comes first next time.
+                reply.rollback(to: mark, store: worker.store)
+                outOfMemory = true
+                return false
+            }
+            bytes &+= reply.count - before
+            return true
+        }
+        if outOfMemory {
+            // Nothing to send and no room to say more: the answer ends here.
+            guard reply.isEmpty else { return false }
+            reply.append("SERVER_ERROR out of memory writing stats\r\n")
             return true
         }
         guard isComplete || cursor.isDone else { return false }
@@ -79,7 +91,7 @@ final class DumpCursor {
         _ item: borrowing ItemView, _ unixOfZero: Int64, _ reply: inout ReplyBuffer
     ) {
         reply.append("key=")
-        URIEncoding.append(item.key.span, to: &reply)
+        item.withKey { URIEncoding.append($0, to: &reply) }
         reply.append(" exp=")
         reply.append(decimal: item.exptime == .never ? -1 : unixOfZero + Int64(item.exptime.rawValue))
         reply.append(" la=")
@@ -96,14 +108,15 @@ final class DumpCursor {
     }
 
     private static func appendKeyOnly(_ item: borrowing ItemView, _ reply: inout ReplyBuffer) {
-        let key = item.key
-        reply.append("mg ")
-        if isText(key) {
-            reply.append(key.span)
-            reply.append("\r\n")
-        } else {
-            appendBase64(key, &reply)
-            reply.append(" b\r\n")
+        item.withKey { key in
+            reply.append("mg ")
+            if isText(key) {
+                reply.append(key)
+                reply.append("\r\n")
+            } else {
+                Base64.append(key, to: &reply)
+                reply.append(" b\r\n")
+            }
         }
     }
 
@@ -111,10 +124,13 @@ final class DumpCursor {
     private static func appendCached(
         _ item: borrowing ItemView, _ unixOfZero: Int64, _ reply: inout ReplyBuffer
     ) -> Bool {
-        let key = item.key
-        guard isText(key) else { return false }
-        reply.append("ITEM ")
-        reply.append(key.span)
+        let isShown = item.withKey { key in
+            guard isText(key) else { return false }
+            reply.append("ITEM ")
+            reply.append(key)
+            return true
+        }
+        guard isShown else { return false }
         reply.append(" [")
         reply.append(decimal: item.valueLength)
         reply.append(" b; ")
@@ -124,29 +140,9 @@ final class DumpCursor {
     }
 
     /// Whether a key can stand in a text line as it is: neither blanks nor control bytes.
-    private static func isText(_ key: [UInt8]) -> Bool { key.allSatisfy { $0 > 0x20 && $0 != 0x7F } }
-
-    private static func appendBase64(_ key: [UInt8], _ reply: inout ReplyBuffer) {
-        func digit(_ value: UInt32) -> UInt8 {
-            switch UInt8(truncatingIfNeeded: value & 63) {
-            case let v where v < 26: v + 0x41
-            case let v where v < 52: v - 26 + 0x61
-            case let v where v < 62: v - 52 + 0x30
-            case 62: 0x2B
-            default: 0x2F
-            }
-        }
-        var i = 0
-        while i < key.count {
-            let left = key.count - i
-            let word = UInt32(key[i]) << 16 | UInt32(left > 1 ? key[i + 1] : 0) << 8
-                | UInt32(left > 2 ? key[i + 2] : 0)
-            reply.append(byte: digit(word >> 18))
-            reply.append(byte: digit(word >> 12))
-            reply.append(byte: left > 1 ? digit(word >> 6) : 0x3D)
-            reply.append(byte: left > 2 ? digit(word) : 0x3D)
-            i += 3
-        }
+    private static func isText(_ key: Span<UInt8>) -> Bool {
+        for i in key.indices where key[i] <= 0x20 || key[i] == 0x7F { return false }
+        return true
     }
 }
 

@@ -124,6 +124,7 @@ extension Core {
             }
             c.lock.unlock()
             shared.note(.busy)
+            counters.evictionLog.pointee?.recordMove(from: Int(id), to: Int(receiver ?? 0), succeeded: false)
             return false
         }
         removePage(page, from: c)
@@ -140,6 +141,7 @@ extension Core {
         }
         shared.moves[SharedWords.Move.last.rawValue].store(
             UInt64(id) << 8 | UInt64(receiver ?? Arena.indexPage), ordering: .relaxed)
+        counters.evictionLog.pointee?.recordMove(from: Int(id), to: Int(receiver ?? 0), succeeded: true)
         return true
     }
 

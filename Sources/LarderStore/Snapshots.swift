@@ -46,8 +46,13 @@ extension StoreClient {
         snapshot.lastMoveFrom = Int(last >> 8 & 0xFF)
         snapshot.lastMoveTo = Int(last & 0xFF)
         if last != 0 {
-            snapshot.lastMoveReason = snapshot.lastMoveTo == Int(Arena.indexPage)
-                ? "the pool of free pages ran low" : "one round of the source's hand was worth more, by age times chunk size"
+            if last >> 16 != 0 {
+                snapshot.lastMoveReason = "asked for by slabs reassign"
+            } else if snapshot.lastMoveTo == Int(Arena.indexPage) {
+                snapshot.lastMoveReason = "the pool of free pages ran low"
+            } else {
+                snapshot.lastMoveReason = "one round of the source's hand was worth more, by age times chunk size"
+            }
         }
         return snapshot
     }

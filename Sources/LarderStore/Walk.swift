@@ -32,6 +32,13 @@ public struct ItemView: ~Copyable {
     public var lastAccess: Moment { Moment(item.access >> Item.secondsShift) }
     public var isFetched: Bool { item.access & Item.fetched != 0 }
     public var totalSize: Int { item.totalBytes(shape) }
+    /// The key in place: the visitor runs under a lock, where nothing should be allocated.
+    public func withKey<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        let bytes = UnsafeBufferPointer(
+            start: (item.p + Item.keyOffset(shape)).assumingMemoryBound(to: UInt8.self),
+            count: Item.keyLength(shape))
+        return body(Span(_unsafeElements: bytes))
+    }
     public var key: [UInt8] {
         Array(UnsafeRawBufferPointer(start: item.p + Item.keyOffset(shape), count: Item.keyLength(shape)))
     }
