@@ -80,8 +80,12 @@ extension SessionOptions {
         seconds == 0 ? .never : laterMoment(ofExptime: seconds, now: now)
     }
 
+    /// libmemcached writes a negative exptime as 32 bits without a sign: -1 arrives as 4294967295 (Django's
+    /// `timeout=0` over pylibmc). The last 30 days of that range, in 2106, are therefore the past.
+    private static let unsignedNegatives = (Int64(UInt32.max) - longestRelativeExptime) ... Int64(UInt32.max)
+
     private func laterMoment(ofExptime seconds: Int64, now: Moment) -> Moment {
-        if seconds < 0 { return .past }
+        if seconds < 0 || Self.unsignedNegatives.contains(seconds) { return .past }
         if seconds <= Self.longestRelativeExptime {
             return Moment(now.rawValue &+ UInt32(truncatingIfNeeded: seconds))
         }

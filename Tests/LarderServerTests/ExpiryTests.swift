@@ -48,6 +48,15 @@ import Testing
         }
     }
 
+    /// libmemcached sends -1 as 32 bits without a sign.
+    @Test func negativeTimesWithoutTheirSign() throws {
+        try withDaemon { daemon in
+            let wire = try daemon.connect()
+            try wire.ask("set a 0 4294967295 1\r\nx\r\nget a\r\n", "STORED\r\nEND\r\n")
+            try wire.ask("set a 0 4294967195 1\r\nx\r\nget a\r\n", "STORED\r\nEND\r\n")
+        }
+    }
+
     @Test func flushAllWithADelay() throws {
         try withDaemon { daemon in
             let wire = try daemon.connect()

@@ -35,7 +35,11 @@ struct OracleCommand {
 
     /// The keys it may change, for putting both daemons into the same state again.
     var keys: [String] {
-        let candidates = ["gat", "gats"].contains(verb) ? words.dropFirst(2) : words.dropFirst(1).prefix(1)
+        let candidates = switch verb {
+        case "gat", "gats": words.dropFirst(2)
+        case "get", "gets": words.dropFirst(1)
+        default: words.dropFirst(1).prefix(1)
+        }
         return candidates.filter { (1 ... 250).contains($0.utf8.count) }
     }
 }

@@ -26,7 +26,7 @@ struct OracleDifference: Sendable {
         OracleDifference(
             name: "a number with a plus sign is no number",
             covers: { command in
-                let first = ["gat", "gats"].contains(command.verb) ? 1 : 2
+                let first = ["gat", "gats", "verbosity"].contains(command.verb) ? 1 : 2
                 return command.words.dropFirst(first).contains { $0.hasPrefix("+") }
             },
             larder: { _ in nil }),
@@ -134,9 +134,12 @@ struct OracleDifference: Sendable {
         if !(command.lead.isEmpty && ["get", "gets"].contains(command.verb)),
             words.reduce(0, { $0 + $1.utf8.count + 2 }) > 1900 { return true }
         // memcached obeys N, T and the like before it finds the opaque too long; Larder refuses the whole command.
-        if command.isMeta, words.count > 3, words.contains(where: { $0.first == "O" && $0.utf8.count > 32 }) {
+        if command.isMeta, words.count > (command.verb == "mg" ? 3 : 2), words.contains(where: { $0.first == "O" && $0.utf8.count > 32 }) {
             return true
         }
+        // me with a second word, delete of a key called noreply, verbosity with words to spare: free.
+        if command.verb == "me" && words.count > 2 || words.prefix(2) == ["delete", "noreply"] { return true }
+        if command.verb == "verbosity" && words.count > 2 && words != ["verbosity", "0", "noreply"] { return true }
         // Too many words: one memcached counts them, the other looks at the last.
         if ["touch", "incr", "decr"].contains(command.verb), words.count > 4 { return true }
         if command.isStorage, words.count > (command.verb == "cas" ? 7 : 6) { return true }
@@ -149,7 +152,11 @@ struct OracleDifference: Sendable {
         }
         if words.last == "noreply", !command.lead.isEmpty { return true }
         // What is left of a bad data chunk after a bad flag is read as commands, in both their own way.
-        if command.verb == "ms", command.dataEnd != "\r\n", badMetaFlags(command) { return true }
+        if command.verb == "ms", command.dataEnd != "\r\n",
+            badMetaFlags(command) || words.count > 2 && words[2].hasPrefix("+") { return true }
+        // 1.6.18 runs the value of a faulty storage line as commands: only where that can't go far.
+        if !Surroundings.oracleIsModern, command.isStorage || command.verb == "ms", let data = command.data,
+            data.count > 40 || data.contains(10), badStorageLine(command) { return true }
         // 1.6.18 takes lengths modulo 2^32.
         if !Surroundings.oracleIsModern, command.isStorage, words.count > 4, Int(words[4]) ?? 0 > Int(Int32.max) {
             return true

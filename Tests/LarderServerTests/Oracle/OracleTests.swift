@@ -183,9 +183,10 @@ struct OracleRun {
         }
         if got == wanted { return }
         differences += 1
-        let related = before.filter { other in
-            command.keys.contains { key in other.words.contains(key) } || other.verb == "flush_all"
-        }.suffix(5).map { "  " + printable(Array($0.bytes(cas: "@").prefix(160))) }
+        let last = before.count - 2
+        let related = before.enumerated().filter { index, other in
+            index >= last || command.keys.contains { key in other.words.contains(key) } || other.verb == "flush_all"
+        }.suffix(command.keys.count > 1 ? 30 : 6).map { "  " + printable(Array($0.element.bytes(cas: "@").prefix(100))) }
         Issue.record("""
             seed \(seed), \(manner): \(printable(Array(command.bytes(cas: "@").prefix(700))))
             oracle \(printable(Array(expected.suffix(300))))
