@@ -14,8 +14,8 @@ many = {'key%d' % i: 'value%d' % i for i in range(1000)}
 assert client.set_multi(many) and client.get_multi(list(many)) == many and client.delete_multi(list(many))
 big = 'v' * 900000
 assert client.set('big', big) and client.get('big') == big
-assert client.append('a', b'x') and client.prepend('a', b'y') and client.get('a') == 'ydx'
+assert client.set('s', b'd') and client.append('s', b'x') and client.prepend('s', b'y') and client.get('s') == b'ydx'
 assert client.stats() and client.version()
 client.quit()
-assert client.get('a') == 'ydx', 'after a reconnect'
+assert client.get('s') == b'ydx', 'after a reconnect'
 print('ok')
