@@ -34,11 +34,11 @@ extension Settings {
         Row("shutdown_command") { yesNo($0.allowsShutdown) },
     ]
 
-    // Larder's own class table has steps of about 7 % and chunks of 24 bytes, 4 of them beside the header; with -f or -n
+    // Larder's own class table has steps of about 7 % and chunks of 32 bytes, 12 of them beside the header; with -f or -n
     // alone the other one is memcached's default. Its largest chunk is 16 KiB.
     private static let itemRows: [Row] = [
         Row("growth_factor") { fixed($0.growthFactor ?? ($0.minimumSpace == nil ? 1.07 : 1.25), digits: 2) },
-        Row("chunk_size") { "\($0.minimumSpace ?? ($0.growthFactor == nil ? 4 : 48))" },
+        Row("chunk_size") { "\($0.minimumSpace ?? ($0.growthFactor == nil ? 12 : 48))" },
         Row("num_threads") { "\($0.threads)" },
         Row("num_threads_per_udp") { "\($0.listen.count > 1 && $0.listenText != nil ? 1 : $0.threads)" },
         Row("stat_key_prefix") { String(decoding: [$0.prefixDelimiter], as: UTF8.self) },

@@ -1,5 +1,6 @@
 // The command line: every option of the table accepted or refused as it should be, defaults, the rows of
 // `stats settings`, and what store and sessions are told.
+import LarderStore
 import Testing
 
 @testable import LarderServer
@@ -264,6 +265,15 @@ private func row(_ name: String, _ settings: Settings) -> String? {
         #expect(session.tracksSizes && session.itemSizeMax == 2 << 20 && !session.usesCAS)
         #expect(Settings().storeOptions.growthFactor == nil && Settings().storeOptions.maxItems == nil)
         #expect(try settings("-o slab_sizes=100-200-300").storeOptions.slabSizes == [100, 200, 300])
+    }
+
+    /// The rows of `-f`, `-n` and slab_chunk_max tell what the store really has.
+    @Test func ownClassTable() throws {
+        let sizes = try Store(StoreOptions()).chunkSizes
+        #expect(row("chunk_size", Settings()) == "\(sizes[1] - 20)")
+        #expect(row("slab_chunk_max", Settings()) == "\(sizes[sizes.count - 1])")
+        #expect(try row("growth_factor", settings("-n 60")) == "1.25")
+        #expect(try row("chunk_size", settings("-f 1.5")) == "48")
     }
 
     @Test func decimals() {
