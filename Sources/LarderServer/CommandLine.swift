@@ -1,5 +1,5 @@
-// From the command line to Settings, by getopt_long and the option table: `-vv`, `-m64`, `-m 64`, `--memory-limit=64`,
-// `-o a,b=c`, everything as memcached's users write it.
+// From the command line to Settings, by getopt_long and the option table: `-vv`, `-m64`, `-m 64`,
+// `--memory-limit=64`, `-o a,b=c`, everything as memcached's users write it.
 import CSystem
 import Glibc
 import Synchronization
@@ -39,13 +39,16 @@ enum OptionParser {
         return .run(settings)
     }
 
-    private static func store(_ option: Option, _ argument: String?, in settings: inout Settings) throws(StartFailure) {
+    private static func store(
+        _ option: Option, _ argument: String?, in settings: inout Settings
+    ) throws(StartFailure) {
         if case .refused(let reason) = option.status { throw .usage("\(option.name): \(reason)") }
         let text = String((argument ?? "").drop { $0.isWhitespace })
-        do throws(BadValue) {
+        do {
             try option.store(&settings, text)
         } catch {
-            throw .usage("\(option.name) \(quoted(text)): \(error.reason)")
+            let reason = (error as? BadValue)?.reason ?? "\(error)"
+            throw .usage("\(option.name) \(quoted(text)): \(reason)")
         }
         if option.status == .noEffect { settings.withoutEffect.append(option.name) }
     }
@@ -100,15 +103,18 @@ enum OptionParser {
         let letter = culprit > 0x20 && culprit < 0x7F ? "-\(Character(UnicodeScalar(UInt8(culprit))))" : ""
         if found == 0x3A { return .usage("\(letter.isEmpty ? text : letter): needs a value") }
         // getopt names the letter also when a long option without an argument was given one.
-        if text.hasPrefix("--") { return .usage("\(quoted(text)): no such option, or not so (-h lists them)") }
+        if text.hasPrefix("--") {
+            return .usage("\(quoted(text)): no such option, or not so (-h lists them)")
+        }
         return .usage("\(letter.isEmpty ? quoted(text) : letter): no such option (-h lists them)")
     }
 
     private static let extendedLetter = Option(
         spelling: .letter("o", long: "extended"), argument: .required("list"))
 
-    private static let lettered = OptionTable.all.filter { if case .letter = $0.spelling { true } else { false } }
-        + [extendedLetter]
+    private static let lettered = OptionTable.all.filter { option in
+        if case .letter = option.spelling { true } else { false }
+    } + [extendedLetter]
 
     private static let byLetter: [Character: Option] = {
         var found: [Character: Option] = [:]
@@ -118,8 +124,8 @@ enum OptionParser {
         return found
     }()
 
-    /// getopt's short form: a colon after a letter that takes an argument; the one in front makes a missing argument
-    /// tellable from an unknown option.
+    /// getopt's short form: a colon after a letter that takes an argument; the one in front makes a missing
+    /// argument tellable from an unknown option.
     private static let letters = lettered.reduce(into: ":") { text, option in
         guard case .letter(let letter, _) = option.spelling else { return }
         text.append(letter)

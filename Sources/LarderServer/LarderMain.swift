@@ -1,4 +1,5 @@
-// The whole life of the daemon in one function: read the command line, set up the process, serve, say how it ended.
+// The whole life of the daemon in one function: read the command line, set up the process, serve, say how it
+// ended.
 import Glibc
 
 public enum Larder {
@@ -27,7 +28,8 @@ public enum Larder {
             log.info("without effect here: \(settings.withoutEffect.joined(separator: ", "))")
         }
         let signals = try SignalSource()
-        let server = try Server(settings, log: log, life: life, inherited: inherited.sockets, signals: signals)
+        let server = try Server(
+            settings, log: log, life: life, inherited: inherited.sockets, signals: signals)
         return server.run()
     }
 

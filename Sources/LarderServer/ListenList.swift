@@ -1,5 +1,5 @@
-// The grammar of `-l`: addresses with a comma (or semicolon) between them, each a name, an IPv4 address, an IPv6 address
-// bare or in brackets, and a port where the address does not use the common one.
+// The grammar of `-l`: addresses with a comma (or semicolon) between them, each a name, an IPv4 address, an
+// IPv6 address bare or in brackets, and a port where the address does not use the common one.
 
 enum ListenList {
     /// Adds what one `-l` says; the first one replaces the default.
@@ -42,8 +42,8 @@ enum ListenList {
         return ListenAddress(host: String(host), port: number)
     }
 
-    /// memcached lets an address begin with a protocol, a tag and a word about TLS. Text is all there is, tags only mean
-    /// something to its proxy, and TLS is not there.
+    /// memcached lets an address begin with a protocol, a tag and a word about TLS. Text is all there is,
+    /// tags only mean something to its proxy, and TLS is not there.
     private static func withoutPrefixes(_ text: Substring) throws(BadValue) -> Substring {
         var rest = text
         for word in ["notls", "btls", "mtls"] where rest.hasPrefix(word + ":") {
@@ -56,7 +56,9 @@ enum ListenList {
             rest = after
         }
         if let (tag, after) = try bracketed(rest, after: "tag") {
-            guard tag.utf8.count >= 1, tag.utf8.count <= 8 else { throw BadValue("has no tag of 1 to 8 characters") }
+            guard tag.utf8.count >= 1, tag.utf8.count <= 8 else {
+                throw BadValue("has no tag of 1 to 8 characters")
+            }
             rest = after
         }
         return rest

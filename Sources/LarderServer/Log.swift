@@ -1,5 +1,6 @@
-// The log: lines on standard error with time and level, or with the priorities journald reads when systemd has its
-// journal there. For starts, stops and faults; what happens per request is logged at -vv only, by those who ask first.
+// The log: lines on standard error with time and level, or with the priorities journald reads when systemd
+// has its journal there. For starts, stops and faults; what happens per request is logged at -vv only, by
+// those who ask first.
 import Glibc
 import Synchronization
 
@@ -59,7 +60,8 @@ public final class Log: Sendable {
         }
     }
 
-    /// Appends `text` with control characters spelled out, so that no client writes to the operator's terminal.
+    /// Appends `text` with control characters spelled out, so that no client writes to the operator's
+    /// terminal.
     static func appendPrintable(_ text: String.UTF8View, to line: inout [UInt8]) {
         let hex = Array("0123456789abcdef".utf8)
         for byte in text.prefix(longestLine) {
@@ -87,8 +89,8 @@ public final class Log: Sendable {
             + ".\(digits(now.tv_nsec / 1_000_000, 3))Z"
     }
 
-    /// JOURNAL_STREAM names device and inode of the stream that leads to the journal; it holds for this process only if
-    /// its standard error is still that stream.
+    /// JOURNAL_STREAM names device and inode of the stream that leads to the journal; it holds for this
+    /// process only if its standard error is still that stream.
     private static func journalReads(_ descriptor: Int32) -> Bool {
         guard let named = getenv("JOURNAL_STREAM").map({ String(cString: $0) }) else { return false }
         var status = stat()

@@ -1,6 +1,7 @@
-// The one table of everything the command line can say. Each entry holds an option's spellings, its argument, what it is
-// worth here, its line of help and the function that checks a value and stores it. Parsing (CommandLine.swift) and help
-// (Help.swift) only walk this table; `rows` ties an entry to the rows of `stats settings`.
+// The one table of everything the command line can say. Each entry holds an option's spellings, its argument,
+// what it is worth here, its line of help and the function that checks a value and stores it. Parsing
+// (CommandLine.swift) and help (Help.swift) only walk this table; `rows` ties an entry to the rows of `stats
+// settings`.
 
 /// One option: a letter with a long name, or a word of `-o`.
 struct Option: Sendable {
@@ -37,7 +38,8 @@ struct Option: Sendable {
         case ignored = "Accepted so that command lines written for memcached start; without effect here"
     }
 
-    typealias Store = @Sendable (inout Settings, String) throws(BadValue) -> Void
+    /// Throws a `BadValue`.
+    typealias Store = @Sendable (inout Settings, String) throws -> Void
 
     let spelling: Spelling
     var argument = Argument.none
@@ -68,42 +70,42 @@ enum OptionTable {
 
     private static let network: [Option] = [
         letter("p", "port", .required("num"), .network, ["tcpport"],
-            "TCP port; 0 none, -1 any free one (default: \(initial.port))") { s, text throws(BadValue) in
+            "TCP port; 0 none, -1 any free one (default: \(initial.port))") { s, text in
             s.port = try Value.integer(text, in: -1...65535)
             s.portIsGiven = true
         },
         letter("U", "udp-port", .required("num"), .network, ["udpport"],
-            "UDP port; -1 any free one (default: 0, none)") { s, text throws(BadValue) in
+            "UDP port; -1 any free one (default: 0, none)") { s, text in
             s.udpPort = try Value.integer(text, in: -1...65535)
         },
         letter("l", "listen", .required("addr"), .network, ["inter"],
-            "address[:port] to listen on, a comma list, may be repeated; 0.0.0.0,:: is everybody\n"
-                + "(default: 127.0.0.1,::1, this machine only)") { s, text throws(BadValue) in
+            "address[:port] to listen on, a comma list, may be repeated\n"
+                + "(default: 127.0.0.1,::1, this machine only; 0.0.0.0,:: is everybody)") { s, text in
             try ListenList.add(text, to: &s)
         },
         letter("s", "unix-socket", .required("file"), .network, ["domain_socket"],
-            "unix socket to listen on, instead of the network") { s, text throws(BadValue) in
+            "unix socket to listen on, instead of the network") { s, text in
             s.unixPath = try Value.unixPath(text)
         },
         letter("a", "unix-mask", .required("mask"), .network, ["umask"],
-            "its access mode, octal (default: 700)") { s, text throws(BadValue) in
+            "its access mode, octal (default: 700)") { s, text in
             s.unixMask = try Value.octal(text)
         },
         letter("c", "conn-limit", .required("num"), .network, ["maxconns"],
-            "connections at a time (default: \(initial.maxConnections))") { s, text throws(BadValue) in
+            "connections at a time (default: \(initial.maxConnections))") { s, text in
             s.maxConnections = try Value.integer(text, in: 1...10_000_000)
         },
         letter("b", "listen-backlog", .required("num"), .network, ["tcp_backlog"],
-            "connections waiting to be accepted (default: \(initial.backlog))") { s, text throws(BadValue) in
+            "connections waiting to be accepted (default: \(initial.backlog))") { s, text in
             s.backlog = try Value.integer(text, in: 1...Int(Int32.max))
         },
         letter("R", "max-reqs-per-event", .required("num"), .network, ["reqs_per_event"],
             "requests of one connection answered before others are served (default: "
-                + "\(initial.requestsPerTurn))") { s, text throws(BadValue) in
+                + "\(initial.requestsPerTurn))") { s, text in
             s.requestsPerTurn = try Value.integer(text, in: 1...Int(Int32.max))
         },
         letter("B", "protocol", .required("name"), .network, ["binding_protocol"],
-            "auto or ascii: both serve the text protocols") { s, text throws(BadValue) in
+            "auto or ascii: both serve the text protocols") { s, text in
             guard let named = Settings.BindingProtocol(rawValue: text) else {
                 throw BadValue("must be auto, ascii or binary")
             }
@@ -117,7 +119,7 @@ enum OptionTable {
     private static let memory: [Option] = [
         letter("m", "memory-limit", .required("MB"), .memory, ["maxbytes"],
             "memory for items and their index, mebibytes (default: "
-                + "\(initial.memoryMegabytes))") { s, text throws(BadValue) in
+                + "\(initial.memoryMegabytes))") { s, text in
             s.memoryMegabytes = try Value.integer(text, in: 1...(1 << 20))
         },
         letter("M", "disable-evictions", .none, .memory, ["evictions"],
@@ -125,16 +127,17 @@ enum OptionTable {
             s.evicts = false
         },
         letter("I", "max-item-size", .required("size"), .memory, ["item_size_max"],
-            "largest item: bytes, or with k or m; 1k to 1024m, at most half of -m (default: 1m)"
-        ) { s, text throws(BadValue) in
+            "largest item: bytes, or with k or m; at least 1k,\n"
+                + "at most half of -m and 1024m (default: 1m)"
+        ) { s, text in
             s.itemSizeMax = try Value.size(text)
         },
         letter("f", "slab-growth-factor", .required("num"), .memory, ["growth_factor"],
-            "growth of chunk sizes from class to class (default: a table of its own)") { s, text throws(BadValue) in
+            "growth of chunk sizes from class to class (default: a table of its own)") { s, text in
             s.growthFactor = try Value.factor(text, above: 1, upTo: 64)
         },
         letter("n", "slab-min-size", .required("bytes"), .memory, ["chunk_size"],
-            "room for key, value and flags in the smallest class") { s, text throws(BadValue) in
+            "room for key, value and flags in the smallest class") { s, text in
             s.minimumSpace = try Value.integer(text, in: 1...(1 << 20))
         },
         letter("L", "enable-largepages", .none, .memory, [],
@@ -159,7 +162,7 @@ enum OptionTable {
         },
         letter("D", nil, .required("char"), .commands, ["stat_key_prefix", "detail_enabled"],
             "delimiter of key prefixes, and count per prefix from the start\n"
-                + "(default: \":\", counting begins with \"stats detail on\")") { s, text throws(BadValue) in
+                + "(default: \":\", counting begins with \"stats detail on\")") { s, text in
             s.prefixDelimiter = try Value.byte(text)
             s.detailEnabled = true
         },
@@ -167,7 +170,7 @@ enum OptionTable {
 
     private static let process: [Option] = [
         letter("t", "threads", .required("num"), .process, ["num_threads"],
-            "worker threads (default: \(initial.threads))") { s, text throws(BadValue) in
+            "worker threads (default: \(initial.threads))") { s, text in
             s.threads = try Value.integer(text, in: 1...256)
             if s.threads > 64 {
                 s.warnings.append("-t \(s.threads): more threads than processors make the daemon slower")
@@ -176,11 +179,11 @@ enum OptionTable {
         letter("d", "daemon", .none, .process, [],
             "go to the background once it serves") { s, _ in s.daemonize = true },
         letter("P", "pidfile", .required("file"), .process, [],
-            "write the process id there while it serves") { s, text throws(BadValue) in
+            "write the process id there while it serves") { s, text in
             s.pidFile = try Value.path(text)
         },
         letter("u", "user", .required("user"), .process, [],
-            "run as that user; required when started by root") { s, text throws(BadValue) in
+            "run as that user; required when started by root") { s, text in
             s.user = try Value.word(text)
         },
         letter("k", "lock-memory", .none, .process, [],
@@ -189,7 +192,7 @@ enum OptionTable {
             "write a core file after a crash; it holds the cache's contents") { s, _ in s.dumpsCore = true },
         letter("v", "verbose", .optional("level"), .process, ["verbosity"],
             "log more: what happens to the daemon; -vv: each connection too"
-        ) { s, text throws(BadValue) in
+        ) { s, text in
             s.verbosity = text.isEmpty ? s.verbosity + 1 : try Value.integer(text, in: 0...3)
         },
     ]
@@ -208,12 +211,12 @@ enum OptionTable {
     // MARK: Building entries
 
     private static func letter(
-        _ letter: Character, _ long: String?, _ argument: Option.Argument, _ group: Option.Group, _ rows: [String],
-        _ help: String, _ store: @escaping Option.Store
+        _ letter: Character, _ long: String?, _ argument: Option.Argument, _ group: Option.Group,
+        _ rows: [String], _ help: String, _ store: @escaping Option.Store
     ) -> Option {
         Option(
-            spelling: .letter(letter, long: long ?? ""), argument: argument, group: group, rows: rows, help: help,
-            store: store)
+            spelling: .letter(letter, long: long ?? ""), argument: argument, group: group, rows: rows,
+            help: help, store: store)
     }
 
     private static func asking(
@@ -225,6 +228,8 @@ enum OptionTable {
     private static func refused(
         _ letter: Character, _ long: String, _ argument: Option.Argument, _ reason: String
     ) -> Option {
-        Option(spelling: .letter(letter, long: long), argument: argument, status: .refused(reason), group: .about)
+        Option(
+            spelling: .letter(letter, long: long), argument: argument, status: .refused(reason),
+            group: .about)
     }
 }

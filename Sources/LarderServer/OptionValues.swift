@@ -1,5 +1,5 @@
-// How the text of an option becomes a value: each function takes one argument and returns it checked, or says in one
-// phrase what is wrong with it.
+// How the text of an option becomes a value: each function takes one argument and returns it checked, or says
+// in one phrase what is wrong with it.
 
 /// What is wrong with an option's argument; the parser puts the option's name and the argument before it.
 struct BadValue: Error, Equatable {

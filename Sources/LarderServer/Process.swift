@@ -1,6 +1,6 @@
-// The process before it serves: limits, user, memory lock, going to the background. All of it happens on one thread,
-// before any other exists, and in an order that matters: what needs root comes before root is given up, the fork
-// before anything that a child would not inherit.
+// The process before it serves: limits, user, memory lock, going to the background. All of it happens on one
+// thread, before any other exists, and in an order that matters: what needs root comes before root is given
+// up, the fork before anything that a child would not inherit.
 import CSystem
 import Glibc
 
@@ -23,7 +23,8 @@ public struct StartFailure: Error, Equatable {
 func errorText(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
 
 enum ProcessSetup {
-    /// Does what `settings` ask of the process, and returns its life from here on. Returns in the child if it forks.
+    /// Does what `settings` ask of the process, and returns its life from here on. Returns in the child if it
+    /// forks.
     static func apply(_ settings: Settings, log: Log) throws(StartFailure) -> ProcessLife {
         let isRoot = getuid() == 0 || geteuid() == 0
         guard !isRoot || !(settings.user ?? "").isEmpty else {
@@ -63,7 +64,8 @@ enum ProcessSetup {
         if limit.rlim_cur >= need { return }
         if raise(RLIMIT_NOFILE, to: need) { return }
         // Without the reserve the daemon works too: the last few connections wait until a descriptor is free.
-        guard limit.rlim_max >= rlim_t(settings.maxConnections), raise(RLIMIT_NOFILE, to: limit.rlim_max) else {
+        guard limit.rlim_max >= rlim_t(settings.maxConnections), raise(RLIMIT_NOFILE, to: limit.rlim_max)
+        else {
             throw .system(
                 "-c \(settings.maxConnections) needs \(need) open files, \(limit.rlim_max) are allowed: "
                     + "raise the limit (ulimit -n, LimitNOFILE=) or lower -c")
@@ -102,7 +104,8 @@ enum ProcessSetup {
         let stackMegabytes = 8 * (settings.threads + 2)
         let need = rlim_t(settings.memoryMegabytes + stackMegabytes + 64) << 20
         guard limit.rlim_cur >= need || geteuid() == 0 else {
-            log.warning("-k: memory is not locked: the limit is \(limit.rlim_cur >> 10) KiB, \(need >> 10) needed")
+            let allowed = limit.rlim_cur >> 10
+            log.warning("-k: memory is not locked: the limit is \(allowed) KiB, \(need >> 10) needed")
             return
         }
         // As pages are touched, not before: far more address space is reserved than -m ever uses.
@@ -135,8 +138,8 @@ enum ProcessSetup {
 
     // MARK: Background
 
-    /// Forks. The parent stays until the child serves or dies, and exits with its fate, so that a fault of the start is
-    /// the caller's to see. Returns in the child: the pipe that ends the parent's wait.
+    /// Forks. The parent stays until the child serves or dies, and exits with its fate, so that a fault of
+    /// the start is the caller's to see. Returns in the child: the pipe that ends the parent's wait.
     private static func daemonize(keepsDirectory: Bool) throws(StartFailure) -> Int32 {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw .system("-d: \(errorText())") }

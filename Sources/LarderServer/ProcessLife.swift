@@ -1,5 +1,6 @@
-// The process while it serves: what is told to the outside (pid file, service manager, the parent that waits in the
-// foreground, the log) when it is ready, when it stops and when it has ended; and the signals that make it stop.
+// The process while it serves: what is told to the outside (pid file, service manager, the parent that waits
+// in the foreground, the log) when it is ready, when it stops and when it has ended; and the signals that
+// make it stop.
 import CSystem
 import Glibc
 import Synchronization
@@ -13,14 +14,17 @@ public final class ProcessLife: Sendable {
     private let parent: Atomic<Int32>
 
     /// `parent`: the end of the pipe to a parent that waits for `ready`.
-    public init(settings: Settings, log: Log, parent: Int32? = nil, notifier: ServiceNotifier = ServiceNotifier()) {
+    public init(
+        settings: Settings, log: Log, parent: Int32? = nil, notifier: ServiceNotifier = ServiceNotifier()
+    ) {
         self.settings = settings
         self.log = log
         self.notifier = notifier
         self.parent = Atomic(parent ?? -1)
     }
 
-    /// The ports answer. `listening` names each as an operator writes it: `127.0.0.1:11211`, `unix:/path`, `udp:...`.
+    /// The ports answer. `listening` names each as an operator writes it: `127.0.0.1:11211`, `unix:/path`,
+    /// `udp:...`.
     public func ready(listening: [String]) {
         let where_ = listening.isEmpty ? "nothing" : listening.joined(separator: ", ")
         var line = "Larder \(Version.larder) listens on \(where_); memory \(settings.memoryMegabytes) MiB, "
@@ -107,8 +111,8 @@ public final class ProcessLife: Sendable {
     }
 }
 
-/// The signals the daemon lives by, as a descriptor for the main event loop. They are blocked everywhere, so create this
-/// before any thread.
+/// The signals the daemon lives by, as a descriptor for the main event loop. They are blocked everywhere, so
+/// create this before any thread.
 public struct SignalSource: Sendable {
     public enum Signal: Sendable, Equatable {
         /// TERM or INT: stop now, exit status 0.

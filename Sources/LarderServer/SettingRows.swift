@@ -1,5 +1,5 @@
-// The rows of `stats settings`: memcached's names in memcached's order, each with the setting it shows. What Larder
-// adds of its own stands at the end.
+// The rows of `stats settings`: memcached's names in memcached's order, each with the setting it shows. What
+// Larder adds of its own stands at the end.
 
 extension Settings {
     /// One row: its name and how its value is read from the settings.
@@ -34,8 +34,8 @@ extension Settings {
         Row("shutdown_command") { yesNo($0.allowsShutdown) },
     ]
 
-    // Larder's own class table has steps of about 7 % and chunks of 32 bytes, 12 of them beside the header; with -f or -n
-    // alone the other one is memcached's default. Its largest chunk is 16 KiB.
+    // Larder's own class table has steps of about 7 % and chunks of 32 bytes, 12 of them beside the header;
+    // with -f or -n alone the other one is memcached's default. Its largest chunk is 16 KiB.
     private static let itemRows: [Row] = [
         Row("growth_factor") { fixed($0.growthFactor ?? ($0.minimumSpace == nil ? 1.07 : 1.25), digits: 2) },
         Row("chunk_size") { "\($0.minimumSpace ?? ($0.growthFactor == nil ? 12 : 48))" },

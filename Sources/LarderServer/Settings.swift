@@ -1,11 +1,13 @@
-// What the daemon was told at its start: every option's value with its default, as one value that is handed to those
-// who need it. The option table (OptionTable.swift) writes it, `stats settings` (SettingRows.swift) shows it.
+// What the daemon was told at its start: every option's value with its default, as one value that is handed
+// to those who need it. The option table (OptionTable.swift) writes it, `stats settings` (SettingRows.swift)
+// shows it.
 import LarderProtocol
 import LarderStore
 
 /// One address to listen on, as `-l` names it.
 public struct ListenAddress: Sendable, Equatable {
-    /// A numeric address or a name to resolve; no brackets around IPv6. `*` stands for every address of both families.
+    /// A numeric address or a name to resolve; no brackets around IPv6. `*` stands for every address of both
+    /// families.
     public var host: String
     /// nil: the port given by `-p` (TCP) or `-U` (UDP).
     public var port: Int?
@@ -25,7 +27,8 @@ public struct Settings: Sendable {
 
     /// TCP and UDP addresses, in the order given.
     public var listen = Settings.loopback
-    /// The `-l` arguments joined by commas; nil if there was none, and `listen` is then only tried, family by family.
+    /// The `-l` arguments joined by commas; nil if there was none, and `listen` is then only tried, family by
+    /// family.
     public var listenText: String?
     /// TCP port: 0 off, -1 any free one (the same for both families).
     public var port = 11211
@@ -96,8 +99,8 @@ public struct Settings: Sendable {
 }
 
 extension Settings {
-    /// memcached's knobs: checked, kept and shown as memcached does. Only those named in `storeOptions` and the buffer
-    /// sizes of the watchers have an effect.
+    /// memcached's knobs: checked, kept and shown as memcached does. Only those named in `storeOptions` and
+    /// the buffer sizes of the watchers have an effect.
     public struct Tuning: Sendable {
         public var hashpower = 0
         public var hashAlgorithm = "murmur3"

@@ -1,5 +1,5 @@
-// The service manager's side of the daemon's life: notices by a datagram to NOTIFY_SOCKET, and sockets it opened for us
-// (LISTEN_FDS). Both are a few lines of plain protocol, so no library is needed.
+// The service manager's side of the daemon's life: notices by a datagram to NOTIFY_SOCKET, and sockets it
+// opened for us (LISTEN_FDS). Both are a few lines of plain protocol, so no library is needed.
 import Glibc
 
 /// Tells systemd what the daemon is doing. Does nothing when no one asked to be told.
@@ -27,9 +27,8 @@ public struct ServiceNotifier: Sendable {
 
     /// Seconds between two `watchdog` notices, half of what systemd waits; nil if it does not watch us.
     public static func watchdogInterval(environment: [String: String] = Environment.current) -> Double? {
-        guard let text = environment["WATCHDOG_USEC"], let microseconds = UInt64(text), microseconds > 0 else {
-            return nil
-        }
+        guard let text = environment["WATCHDOG_USEC"], let microseconds = UInt64(text), microseconds > 0
+        else { return nil }
         if let owner = environment["WATCHDOG_PID"], owner != "\(getpid())" { return nil }
         return Double(microseconds) / 2_000_000
     }
@@ -54,8 +53,8 @@ public struct InheritedSocket: Sendable, Equatable {
     public var isDatagram: Bool
     public var isUnix: Bool
 
-    /// The sockets handed over to this very process, marked close-on-exec. A descriptor that is no socket is left out
-    /// and named in `faults`.
+    /// The sockets handed over to this very process, marked close-on-exec. A descriptor that is no socket is
+    /// left out and named in `faults`.
     public static func take(
         environment: [String: String] = Environment.current, firstDescriptor: Int32 = 3
     ) -> (sockets: [InheritedSocket], faults: [String]) {
@@ -65,7 +64,8 @@ public struct InheritedSocket: Sendable, Equatable {
         var sockets: [InheritedSocket] = []
         var faults: [String] = []
         for descriptor in firstDescriptor..<(firstDescriptor + count) {
-            guard let kind = option(SO_TYPE, of: descriptor), let family = option(SO_DOMAIN, of: descriptor) else {
+            guard let kind = option(SO_TYPE, of: descriptor), let family = option(SO_DOMAIN, of: descriptor)
+            else {
                 faults.append("descriptor \(descriptor) from LISTEN_FDS is not a socket")
                 continue
             }

@@ -1,14 +1,15 @@
-// System calls and libc functions that Swift's Glibc module lacks or refuses: getopt_long with its global variables,
-// fork, prctl, signalfd, setgroups. Thin: each is one call, errors come back as -1 with errno set.
+// System calls and libc functions that Swift's Glibc module lacks or refuses: getopt_long with its global
+// variables, fork, prctl, signalfd, setgroups. Thin: each is one call, errors come back as -1 with errno set.
 #pragma once
 #include <getopt.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/// The next option of a command line: its letter (or `val`), ':' if its argument is missing, '?' if it is unknown, -1 at
-/// the end. `restart` begins a new command line. `*argument` is the option's argument or NULL; `*culprit` the letter that
-/// is at fault (0: a long option); `*next` the index in `argv` that getopt has reached. Not thread-safe: getopt is not.
+/// The next option of a command line: its letter (or `val`), ':' if its argument is missing, '?' if it is
+/// unknown, -1 at the end. `restart` begins a new command line. `*argument` is the option's argument or NULL;
+/// `*culprit` the letter that is at fault (0: a long option); `*next` the index in `argv` that getopt has
+/// reached. Not thread-safe: getopt is not.
 int csys_next_option(
     int argc, char *const *argv, const char *letters, const struct option *names, int restart,
     const char **argument, int *culprit, int *next);
@@ -25,8 +26,8 @@ int csys_no_new_privileges(void);
 /// A core file of this process may be written (1) or not (0); setuid clears it.
 int csys_set_dumpable(int dumpable);
 
-/// Blocks the `count` signals for this thread and those it starts, and returns a non-blocking descriptor that reports
-/// them.
+/// Blocks the `count` signals for this thread and those it starts, and returns a non-blocking descriptor that
+/// reports them.
 int csys_signal_descriptor(const int *signals, int count);
 
 /// The next signal that descriptor reports, or 0 if there is none.
