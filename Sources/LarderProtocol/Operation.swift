@@ -2,7 +2,7 @@
 import LarderStore
 
 /// A trivial record; a batch of them is parsed ahead so that the store's cache lines are on their way when they run.
-struct Operation {
+struct Operation: BitwiseCopyable {
     enum Kind: UInt8 {
         /// One key of get, gets, gat or gats.
         case get

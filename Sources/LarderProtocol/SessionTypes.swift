@@ -147,7 +147,7 @@ public struct WorkerContext: ~Copyable {
     var observers: UInt32 = 0
     /// Operations parsed and not yet executed; scratch of one `receive` call.
     static let batchSize = 32
-    var batch = InlineArray<32, Operation>(repeating: Operation())
+    let batch = FixedArray(repeating: Operation(), count: WorkerContext.batchSize)
 
     public init(
         store: StoreClient, options: SessionOptions, facts: any ServerFacts, admin: AdminState, ring: EventRing? = nil

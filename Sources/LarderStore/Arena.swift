@@ -83,12 +83,12 @@ struct Arena {
         state.initialize(to: ArenaState(pagesLimit: max(limitPages - tablePages, 3), tablePages: tablePages))
     }
 
-    @inline(__always) func pointer(_ handle: Handle) -> UnsafeMutableRawPointer { base + Int(handle) << Int(shift) }
+    @inline(__always) func pointer(_ handle: Handle) -> UnsafeMutableRawPointer { base + Int(handle) &<< Int(truncatingIfNeeded: shift) }
     @inline(__always) func item(_ handle: Handle) -> Item { Item(pointer(handle)) }
-    @inline(__always) func page(of handle: Handle) -> Int { Int(handle) >> Int(Self.pageShift &- shift) }
-    @inline(__always) func address(page: Int) -> UnsafeMutableRawPointer { base + page << Int(Self.pageShift) }
+    @inline(__always) func page(of handle: Handle) -> Int { Int(handle) &>> Int(truncatingIfNeeded: Self.pageShift &- shift) }
+    @inline(__always) func address(page: Int) -> UnsafeMutableRawPointer { base + page &<< 16 }
     @inline(__always) func handle(page: Int, offset: Int) -> Handle {
-        Handle(truncatingIfNeeded: (page << Int(Self.pageShift) &+ offset) >> Int(shift))
+        Handle(truncatingIfNeeded: (page &<< 16 &+ offset) &>> Int(truncatingIfNeeded: shift))
     }
     @inline(__always) func slabClass(of handle: Handle) -> UInt8 {
         classOfPage[page(of: handle)].load(ordering: .relaxed)

@@ -2,7 +2,7 @@
 
 /// Seconds since the store's base (a little before process start, so that 0 can mean "never" and 1 "long past").
 /// The wire's rules for exptime (relative, absolute, negative) belong to the protocol; here a moment is a number.
-public struct Moment: RawRepresentable, Comparable, Hashable, Sendable {
+public struct Moment: RawRepresentable, Comparable, Hashable, Sendable, BitwiseCopyable {
     public var rawValue: UInt32
     @inline(__always) public init(rawValue: UInt32) { self.rawValue = rawValue }
     @inline(__always) public init(_ seconds: UInt32) { rawValue = seconds }

@@ -30,7 +30,7 @@ public struct Fetched: Sendable {
     }
 }
 
-public enum WriteMode: UInt8, Sendable {
+public enum WriteMode: UInt8, Sendable, BitwiseCopyable {
     case set, add, replace, append, prepend
 }
 
