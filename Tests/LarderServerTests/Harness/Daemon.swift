@@ -33,7 +33,7 @@ final class Daemon {
         try? FileManager.default.removeItem(atPath: portFile)
         var surroundings = environment
         surroundings["MEMCACHED_PORT_FILENAME"] = portFile
-        if kind == .larder && Surroundings.sanitizer == "address" { surroundings["ASAN_OPTIONS"] = "detect_leaks=0" }
+        if kind == .larder, Surroundings.sanitizer == "address" { surroundings["ASAN_OPTIONS"] = "detect_leaks=0" }
         process = try ChildProcess(
             program, arguments + options, folder: folder, name: name, environment: surroundings,
             descriptors: descriptors)
