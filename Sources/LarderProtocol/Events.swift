@@ -25,7 +25,8 @@ public struct EventKind: OptionSet, Sendable {
 
     static let names: [(String, EventKind)] = [
         ("fetchers", .fetchers), ("mutations", .mutations), ("evictions", .evictions),
-        ("deletions", .deletions), ("connevents", .connevents), ("sysevents", .sysevents), ("rawcmds", .rawcmds),
+        ("deletions", .deletions), ("connevents", .connevents), ("sysevents", .sysevents),
+        ("rawcmds", .rawcmds),
         ("proxyreqs", .proxyreqs), ("proxyevents", .proxyevents), ("proxyuser", .proxyuser),
     ]
 }

@@ -71,8 +71,8 @@ extension WorkerContext {
         if has(.detail) { admin.prefixes.count(key, .delete, store: store) }
     }
 
-    /// A request was read from these bytes, whatever it was; its first line is shown. A request put back because the
-    /// reply was full is shown again.
+    /// A request was read from these bytes, whatever it was; its first line is shown. A request put back
+    /// because the reply was full is shown again.
     @inline(never)
     func observeLine(_ input: Span<UInt8>, from start: Int, to end: Int) {
         guard has(.rawcmds) else { return }

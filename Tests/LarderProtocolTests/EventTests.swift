@@ -72,8 +72,8 @@ private func tail(_ line: String) -> String {
         #expect(evictions.isWanted)
         let key = Array("bar".utf8)
         evictions.record(
-            key: key.span, fetched: true, exptime: .never, lastAccess: Moment(90), now: Moment(100), slabClass: 5,
-            valueLength: 11)
+            key: key.span, fetched: true, exptime: .never, lastAccess: Moment(90), now: Moment(100),
+            slabClass: 5, valueLength: 11)
         var bytes = [UInt8]()
         let record = try #require(ring.take(&bytes))
         #expect(

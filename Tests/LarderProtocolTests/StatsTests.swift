@@ -34,19 +34,21 @@ private func names(_ facts: StatsFacts) -> [String] {
 @Suite struct StatsTests {
     /// The names of memcached 1.6.45 with default options, in its order.
     static let defaultNames = """
-        pid uptime time version libevent pointer_size rusage_user rusage_system max_connections curr_connections
-        total_connections rejected_connections connection_structures response_obj_oom response_obj_count
-        response_obj_bytes read_buf_count read_buf_bytes read_buf_bytes_free read_buf_oom reserved_fds cmd_get cmd_set
-        cmd_flush cmd_touch cmd_meta get_hits get_misses get_expired get_flushed delete_misses delete_hits incr_misses
-        incr_hits decr_misses decr_hits cas_misses cas_hits cas_badval touch_hits touch_misses store_too_large
-        store_no_memory auth_cmds auth_errors bytes_read bytes_written limit_maxbytes accepting_conns
-        listen_disabled_num time_in_listen_disabled_us threads conn_yields hash_power_level hash_bytes
-        hash_is_expanding slab_reassign_rescues slab_reassign_chunk_rescues slab_reassign_inline_reclaim
-        slab_reassign_busy_items slab_reassign_busy_deletes slab_reassign_busy_nomem slab_reassign_last_busy_status
-        slab_reassign_running slabs_moved lru_crawler_running lru_crawler_starts lru_maintainer_juggles malloc_fails
-        log_worker_dropped log_worker_written log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids
-        round_robin_fallback bytes curr_items total_items slab_global_page_pool expired_unfetched evicted_unfetched
-        evicted_active evictions reclaimed crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold
+        pid uptime time version libevent pointer_size rusage_user rusage_system max_connections
+        curr_connections total_connections rejected_connections connection_structures response_obj_oom
+        response_obj_count response_obj_bytes read_buf_count read_buf_bytes read_buf_bytes_free read_buf_oom
+        reserved_fds cmd_get cmd_set cmd_flush cmd_touch cmd_meta get_hits get_misses get_expired
+        get_flushed delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits cas_misses
+        cas_hits cas_badval touch_hits touch_misses store_too_large store_no_memory auth_cmds auth_errors
+        bytes_read bytes_written limit_maxbytes accepting_conns listen_disabled_num
+        time_in_listen_disabled_us threads conn_yields hash_power_level hash_bytes hash_is_expanding
+        slab_reassign_rescues slab_reassign_chunk_rescues slab_reassign_inline_reclaim
+        slab_reassign_busy_items slab_reassign_busy_deletes slab_reassign_busy_nomem
+        slab_reassign_last_busy_status slab_reassign_running slabs_moved lru_crawler_running
+        lru_crawler_starts lru_maintainer_juggles malloc_fails log_worker_dropped log_worker_written
+        log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback bytes
+        curr_items total_items slab_global_page_pool expired_unfetched evicted_unfetched evicted_active
+        evictions reclaimed crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold
         moves_to_warm moves_within_lru direct_reclaims lru_bumps_dropped
         """.split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
 
@@ -109,10 +111,11 @@ private func names(_ facts: StatsFacts) -> [String] {
         var reply = ReplyBuffer()
         StatsReport.appendItems(of: oneClass(), to: &reply)
         let names = """
-            number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted evicted_nonzero
-            evicted_time outofmemory tailrepairs reclaimed expired_unfetched evicted_unfetched evicted_active
-            crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru
-            direct_reclaims hits_to_hot hits_to_warm hits_to_cold hits_to_temp
+            number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted
+            evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched
+            evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked
+            moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm
+            hits_to_cold hits_to_temp
             """.split(whereSeparator: { $0 == " " || $0 == "\n" })
         let lines = text(of: reply).split(separator: "\r\n")
         #expect(lines.dropLast().map { $0.split(separator: " ")[1] } == names.map { "items:7:\($0)" })
@@ -126,8 +129,8 @@ private func names(_ facts: StatsFacts) -> [String] {
         StatsReport.appendSlabs(of: oneClass(), to: &reply)
         let expected = [
             "chunk_size 96", "chunks_per_page 682", "total_pages 2", "total_chunks 1364", "used_chunks 3",
-            "free_chunks 1361", "free_chunks_end 0", "get_hits 0", "cmd_set 0", "delete_hits 0", "incr_hits 0",
-            "decr_hits 0", "cas_hits 0", "cas_badval 0", "touch_hits 0",
+            "free_chunks 1361", "free_chunks_end 0", "get_hits 0", "cmd_set 0", "delete_hits 0",
+            "incr_hits 0", "decr_hits 0", "cas_hits 0", "cas_badval 0", "touch_hits 0",
         ].map { "STAT 7:\($0)\r\n" }.joined()
         #expect(text(of: reply) == expected + "STAT active_slabs 1\r\nSTAT total_malloced 131072\r\nEND\r\n")
     }
@@ -142,7 +145,8 @@ private func names(_ facts: StatsFacts) -> [String] {
     @Test func settingsShowWhatWasChanged() {
         var reply = ReplyBuffer()
         StatsReport.appendSettings(
-            [("maxbytes", "67108864"), ("verbosity", "0")], changed: ["verbosity": "1", "unknown": "x"], to: &reply)
+            [("maxbytes", "67108864"), ("verbosity", "0")], changed: ["verbosity": "1", "unknown": "x"],
+            to: &reply)
         #expect(text(of: reply) == "STAT maxbytes 67108864\r\nSTAT verbosity 1\r\nEND\r\n")
     }
 
@@ -194,7 +198,8 @@ private func names(_ facts: StatsFacts) -> [String] {
 @Suite struct PrefixStatisticsTests {
     private func count(_ prefixes: PrefixStatistics, _ prefix: String, _ request: PrefixStatistics.Request) {
         let bytes = Array(prefix.utf8)
-        prefixes.count(bytes.span, length: bytes.count, hash: UInt64(truncatingIfNeeded: prefix.hashValue), request)
+        let hash = UInt64(truncatingIfNeeded: prefix.hashValue)
+        prefixes.count(bytes.span, length: bytes.count, hash: hash, request)
     }
 
     @Test func linesAreMemcacheds() {
