@@ -17,7 +17,7 @@ private enum Outcome {
 private enum Fill {
     /// Bytes in the worker's input buffer, stashed ones in front of them; `isFull`: there may be more to
     /// read.
-    case bytes(count: Int, isFull: Bool)
+    case bytes(count: Int, got: Int, isFull: Bool)
     case nothing
     case ended
     case failed
@@ -29,28 +29,40 @@ extension UnsafeMutablePointer where Pointee == Connection {
         // One that rests has input enough; its turn comes by the worker's timer.
         guard pointee.phase != .resting else { return }
         worker.beginTurn(self)
-        var reads = 0
+        var left = Worker.bytesPerTurn
         while true {
             switch fill() {
-            case .bytes(let count, let isFull):
-                reads += 1
-                guard pump(worker.pointee.input, count) == .waiting else { return }
-                if !isFull || reads == Worker.readsPerTurn { return }
-            case .nothing: return
-            case .ended: return close(.normal)
+            case .bytes(let count, let got, let isFull):
+                left -= got
+                // After a full read there is more to answer: all of it leaves in one write.
+                let isLast = !isFull || left <= 0
+                guard pump(worker.pointee.input, count, holdsReplies: !isLast) == .waiting else { return }
+                if isLast { return }
+            case .nothing:
+                if !worker.pointee.reply.pointee.isEmpty { _ = pumpStash() }
+                return
+            case .ended:
+                // Held replies are due all the same; a client that doesn't read them is found at its end
+                // later.
+                if worker.pointee.reply.pointee.isEmpty || pumpStash() == .waiting { close(.normal) }
+                return
             case .failed: return close(.error)
             }
         }
     }
 
     /// Goes on with stashed input: after the backlog is gone, or when the turn of a resting connection has
-    /// come. False when the connection is gone.
+    /// come.
     func resume() {
-        guard let conversation = pointee.conversation else { return }
         pointee.worker.beginTurn(self)
-        let rest = conversation.pointee.stash.map { $0 + conversation.pointee.stashStart }
-        guard pump(rest, conversation.pointee.stashCount) == .waiting else { return }
+        guard pumpStash() == .waiting else { return }
         if !listen(for: Readiness.read) { close(.error) }
+    }
+
+    private func pumpStash() -> Outcome {
+        guard let conversation = pointee.conversation else { return pump(nil, 0) }
+        let rest = conversation.pointee.stash.map { $0 + conversation.pointee.stashStart }
+        return pump(rest, conversation.pointee.stashCount)
     }
 
     private func fill() -> Fill {
@@ -73,7 +85,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let got = read(descriptor, input + stashed, room)
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
-        return .bytes(count: stashed + got, isFull: got == room)
+        return .bytes(count: stashed + got, got: got, isFull: got == room)
     }
 
     /// Reads the next part of a long value straight into the store's memory, and what follows it into the
@@ -88,15 +100,18 @@ extension UnsafeMutablePointer where Pointee == Connection {
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
         conversation.pointee.session.pointee.markReceived(Swift.min(got, run.count))
-        return .bytes(count: Swift.max(0, got - run.count), isFull: got == run.count + behind)
+        return .bytes(count: Swift.max(0, got - run.count), got: got, isFull: got == run.count + behind)
     }
 
     private static func failure() -> Fill {
         errno == EAGAIN || errno == EINTR ? .nothing : .failed
     }
 
-    /// Lets the session answer `count` bytes, and carries out what it asks for.
-    private func pump(_ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+    /// Lets the session answer `count` bytes, and carries out what it asks for. `holdsReplies`: the next
+    /// call, in this turn, sends them.
+    private func pump(
+        _ bytes: UnsafeMutableRawPointer?, _ count: Int, holdsReplies: Bool = false
+    ) -> Outcome {
         let worker = pointee.worker
         let session: UnsafeMutablePointer<Session>
         if let conversation = pointee.conversation {
@@ -117,6 +132,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             let place = bytes.map { $0 + offset }
             switch received.verdict {
             case .needInput:
+                if holdsReplies, !worker.pointee.reply.pointee.isFull { return settle(session, place, left) }
                 switch sendReplies() {
                 case .all: return settle(session, place, left)
                 case .blocked: return park(.writing, place, left)

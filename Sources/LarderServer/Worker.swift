@@ -10,8 +10,8 @@ struct Worker {
     static let inputCapacity = 64 << 10
     /// Bytes read behind the part of a long value that goes straight to the store.
     static let behindValue = 16 << 10
-    /// Full reads of one connection before others have their turn.
-    static let readsPerTurn = 4
+    /// Bytes read from one connection before others have their turn.
+    static let bytesPerTurn = 256 << 10
     /// Full reply buffers written for one connection before others have their turn.
     static let flushesPerTurn = 8
     static let vectorCount = 256
