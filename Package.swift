@@ -10,7 +10,7 @@ let package = Package(
         .executable(name: "larder", targets: ["larder"]),
     ],
     targets: [
-        // Inline C that Swift has no spelling for: prefetch, the tag compare of an index bucket, the futex call.
+        // Inline C that Swift has no spelling for: prefetch, the tag compare of an index bucket, the pause of a spin loop.
         .target(name: "CIntrinsics"),
         // libevent's headers and what of it Swift can't import (macros, variadics).
         .target(

@@ -41,7 +41,7 @@ struct Arena {
     let classOfPage: UnsafeMutablePointer<Atomic<UInt8>>
     /// Guarded by `lock`.
     let state: UnsafeMutablePointer<ArenaState>
-    let lock: FutexLock
+    let lock: NapLock
 
     static let indexPage: UInt8 = 255
     static let pageShift: UInt32 = 16
@@ -76,7 +76,7 @@ struct Arena {
         classOfPage = (table + metaBytes).bindMemory(to: Atomic<UInt8>.self, capacity: pagesReserved)
         let shared = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 64)
         shared.initializeMemory(as: UInt8.self, repeating: 0, count: 128)
-        lock = FutexLock(shared)
+        lock = NapLock(shared)
         state = (shared + 64).bindMemory(to: ArenaState.self, capacity: 1)
         // The page table is part of the limit, too.
         let tablePages = (limitPages * MemoryLayout<PageMeta>.stride + pageBytes - 1) / pageBytes

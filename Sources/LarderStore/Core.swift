@@ -101,7 +101,7 @@ struct SharedWords {
     let crawlerOff: UnsafeMutablePointer<Atomic<UInt32>>
     let crawling: UnsafeMutablePointer<Atomic<UInt32>>
     /// One page move at a time.
-    let moverLock: FutexLock
+    let moverLock: NapLock
 
     /// Indices into `moves`.
     enum Move: Int { case moved, forIndex, rescued, busy, last, housekeeperRuns, count }
@@ -114,7 +114,7 @@ struct SharedWords {
         itemCount = (lines + 128).assumingMemoryBound(to: Atomic<Int>.self)
         flushDue = (lines + 192).assumingMemoryBound(to: Atomic<UInt32>.self)
         automove = (lines + 256).assumingMemoryBound(to: Atomic<UInt32>.self)
-        moverLock = FutexLock(lines + 320)
+        moverLock = NapLock(lines + 320)
         crawlerOff = (lines + 384).assumingMemoryBound(to: Atomic<UInt32>.self)
         crawling = (lines + 388).assumingMemoryBound(to: Atomic<UInt32>.self)
         clock.pointee.store(2, ordering: .relaxed)

@@ -38,7 +38,7 @@ struct SlabClass {
     let p: UnsafeMutableRawPointer
     @inline(__always) init(_ p: UnsafeMutableRawPointer) { self.p = p }
 
-    var lock: FutexLock { @inline(__always) get { FutexLock(p) } }
+    var lock: NapLock { @inline(__always) get { NapLock(p) } }
     var state: UnsafeMutablePointer<SlabClassState> {
         @inline(__always) get { (p + 64).assumingMemoryBound(to: SlabClassState.self) }
     }

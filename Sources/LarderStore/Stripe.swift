@@ -1,6 +1,6 @@
 // A stripe: one of 1024 shares of the key space, with its lock and what the lock guards. 64 bytes, one cache line.
 //
-//   0  lock            FutexLock
+//   0  lock            NapLock
 //   8  geometry        buckets | mask << 32; written under the lock, read without it by prefetches
 //   16 StripeState     guarded by the lock
 import Synchronization
@@ -27,7 +27,7 @@ struct Stripe {
     let p: UnsafeMutableRawPointer
     @inline(__always) init(_ p: UnsafeMutableRawPointer) { self.p = p }
 
-    var lock: FutexLock { @inline(__always) get { FutexLock(p) } }
+    var lock: NapLock { @inline(__always) get { NapLock(p) } }
     var state: UnsafeMutablePointer<StripeState> {
         @inline(__always) get { (p + 16).assumingMemoryBound(to: StripeState.self) }
     }

@@ -1,5 +1,5 @@
-// What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index bucket,
-// and the futex system call (variadic in libc, so it stands in shim.c). No logic.
+// What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index bucket, the
+// pause of a spin loop. No logic.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -30,12 +30,7 @@ static inline void ci_pause(void) {
 #endif
 }
 
-/// Sleeps while `*word == expected` (FUTEX_WAIT_PRIVATE); returns at any wake-up, also a spurious one.
-void ci_futex_wait(uint32_t *word, uint32_t expected);
-/// Wakes up to `count` sleepers of `word` (FUTEX_WAKE_PRIVATE).
-void ci_futex_wake(uint32_t *word, int count);
-
-/// Prefetches the item (two cache lines) of the first slot in `bucket` whose tag equals `tag`. Reads the bucket
+/// Prefetches the item (three cache lines) of the first slot in `bucket` whose tag equals `tag`. Reads the bucket
 /// without its stripe's lock: what it sees may be stale, and is used for nothing but the prefetch.
 /// A bucket is 12 tags followed by 12 handles of 4 bytes; a handle counts units of 2^shift bytes from `arena`.
 static inline void ci_prefetch_match(const void *bucket, uint8_t tag, const char *arena, uint32_t shift) {
@@ -45,4 +40,5 @@ static inline void ci_prefetch_match(const void *bucket, uint8_t tag, const char
     const char *item = arena + ((size_t)handle << shift);
     __builtin_prefetch(item, 1, 3);
     __builtin_prefetch(item + 64, 0, 3);
+    __builtin_prefetch(item + 128, 0, 3);
 }
