@@ -75,10 +75,11 @@ extension Core {
             }
             if handle != 0 {
                 enroll(handle, c, probation: probation, exptime: exptime, now: now)
+                let chunkBytes = c.state.pointee.chunkBytes
                 c.lock.unlock()
                 freeOrphans(orphans)
                 if evicted > 0 {
-                    counters.pressure(UInt64(evicted &* c.state.pointee.chunkBytes))
+                    counters.pressure(UInt64(evicted &* chunkBytes))
                     if counters.pressure >= Self.balanceBytes {
                         counters.clearPressure()
                         balance(held: held, keep: handle, now: now, counters: counters)
