@@ -32,6 +32,13 @@ enum Base64 {
         return length
     }
 
+    /// Whether `text` can be decoded.
+    static func isWhole(_ text: Span<UInt8>) -> Bool {
+        guard text.count <= WorkerContext.longestKey else { return false }
+        var key = DecodedKey(repeating: 0)
+        return decode(text, into: &key) != nil
+    }
+
     /// Appends `bytes` as base64.
     static func append(_ bytes: Span<UInt8>, to reply: inout ReplyBuffer) {
         var i = 0

@@ -3,7 +3,7 @@ import LarderStore
 
 /// What was wrong with a meta command's flags.
 enum MetaFault: UInt8 {
-    case none, badLine, tooMany, duplicate, unknown, badToken, badInitial, badDelta, badKey, longOpaque
+    case none, badLine, tooMany, duplicate, unknown, badToken, badInitial, badDelta, badKey
 
     var text: StaticString {
         switch self {
@@ -15,7 +15,6 @@ enum MetaFault: UInt8 {
         case .badInitial: "CLIENT_ERROR invalid numeric initial value\r\n"
         case .badDelta: "CLIENT_ERROR invalid numeric delta value\r\n"
         case .badKey: "CLIENT_ERROR error decoding key\r\n"
-        case .longOpaque: "CLIENT_ERROR opaque token too long\r\n"
         }
     }
 }
@@ -57,6 +56,8 @@ struct MetaFlags {
     /// A bit for each letter that was given, counted from `A`.
     private var seen: UInt64 = 0
     var fault = MetaFault.none
+    /// Complained of later than all else.
+    private(set) var hasLongOpaque = false
     var mode: UInt8 = 0
     var clientFlags: UInt32 = 0
     var exptime = Moment.never
@@ -73,10 +74,12 @@ struct MetaFlags {
     var compareCAS: UInt64? { has(Flag.compareCAS) ? cas : nil }
     var newCAS: UInt64? { has(Flag.newCAS) ? casToSet : nil }
 
-    /// Reads the words of `range`, before which the line has `leadingWords`.
+    /// Reads the flags of `operation`, before which the line has `leadingWords`.
     init(
-        _ input: Span<UInt8>, _ range: Range<Int>, leadingWords: Int, now: Moment, options: borrowing SessionOptions
+        _ input: Span<UInt8>, _ operation: Operation, leadingWords: Int, now: Moment,
+        options: borrowing SessionOptions
     ) {
+        let range = operation.flags
         var words = Words(range)
         var count = leadingWords
         while let word = words.next(in: input) {
@@ -89,7 +92,11 @@ struct MetaFlags {
                 return
             }
             seen |= bit
-            if bit & Self.withToken != 0 { readToken(letter, input, word, now: now, options) }
+            if bit & Self.withToken != 0 {
+                readToken(letter, input, word, now: now, options)
+            } else if letter == Flag.base64, !Base64.isWhole(input.extracting(operation.key)) {
+                fault = .badKey
+            }
         }
         if fault != .none, !Self.areLetters(input, Words(range)) { fault = .badLine }
     }
@@ -134,7 +141,7 @@ struct MetaFlags {
         let token = word.lowerBound &+ 1..<word.upperBound
         switch letter {
         case Flag.opaque:
-            if word.count > Self.longestOpaque, fault == .none { fault = .longOpaque }
+            if word.count > Self.longestOpaque { hasLongOpaque = true }
         case Flag.mode: mode = token.isEmpty ? 0x20 : input[token.lowerBound]
         case Flag.setTTL: exptime = moment(input, token, now, options)
         case Flag.vivify: vivifyExptime = moment(input, token, now, options)
@@ -148,7 +155,7 @@ struct MetaFlags {
             let value = token.count <= 11 ? Number.unsigned(input, token) : nil
             if let value, value <= UInt64(UInt32.max) {
                 clientFlags = UInt32(truncatingIfNeeded: value)
-            } else if fault == .none || fault == .longOpaque {
+            } else if fault == .none {
                 fault = .badLine
             }
         default: break

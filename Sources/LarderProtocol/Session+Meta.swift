@@ -18,7 +18,7 @@ extension Session {
     ) {
         let leadingWords = operation.kind == .metaSet ? 3 : 2
         let flags = MetaFlags(
-            input, operation.flags, leadingWords: leadingWords, now: turn.now, options: worker.options)
+            input, operation, leadingWords: leadingWords, now: turn.now, options: worker.options)
         if operation.key.count > WorkerContext.longestKey || flags.fault != .none {
             return Self.refuseMeta(operation, flags.fault, input, &reply)
         }
@@ -41,7 +41,7 @@ extension Session {
     ) {
         if !MetaFlags.areLetters(input, Words(operation.flags)) {
             reply.append(MetaFault.badLine.text)
-        } else if operation.kind == .metaArithmetic, fault != .longOpaque {
+        } else if operation.kind == .metaArithmetic {
             reply.append("CLIENT_ERROR invalid or duplicate flag\r\n")
         } else if operation.key.count > WorkerContext.longestKey {
             reply.append(MetaFault.badLine.text)
@@ -54,11 +54,23 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
+        if call.flags.hasLongOpaque, !Self.hasBadMode(call) { return reply.append(Self.longOpaque) }
         switch call.operation.kind {
         case .metaGet: metaGet(call, key, input, &worker, &reply)
         case .metaSet: metaSet(call, key, input, &worker, &reply)
         case .metaDelete: metaDelete(call, key, input, &worker, &reply)
         default: metaArithmetic(call, key, input, &worker, &reply)
+        }
+    }
+
+    static let longOpaque: StaticString = "CLIENT_ERROR opaque token too long\r\n"
+
+    /// ms and ma look at their mode before they look at the opaque.
+    private static func hasBadMode(_ call: borrowing MetaCall) -> Bool {
+        switch call.operation.kind {
+        case .metaSet: call.flags.writeRequest == nil
+        case .metaArithmetic: call.flags.decrements == nil
+        default: false
         }
     }
 
@@ -71,11 +83,14 @@ extension Session {
         guard !call.flags.has(Flag.vivify) else { return metaGetOrCreate(call, key, input, &worker, &reply) }
         let mark = reply.mark
         var isAnswered = true
+        var sighting: Sighting?
         switch worker.store.find(key, hash: call.hash, now: call.now) {
         case .hit(let item):
-            isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
+            if worker.observers != 0 { sighting = Sighting(item) }
+            isAnswered = answerHit(item, wasCreated: false, call, key, input, worker, &reply)
         case .miss(let miss): answerMiss(miss, call, key, input, &worker, &reply)
         }
+        if let sighting { worker.observe(key, sighting, isGet: true) }
         if !isAnswered { Self.answerNoMemory(mark, &worker, &reply) }
     }
 
@@ -86,24 +101,28 @@ extension Session {
     ) {
         let mark = reply.mark
         var isAnswered = true
+        var sighting: Sighting?
         let vivified = worker.store.findOrCreate(
             key, hash: call.hash, now: call.now, value: key.extracting(0..<0), clientFlags: 0, exptime: .never,
             newCAS: call.flags.newCAS)
         switch consume vivified {
         case .found(let item):
-            isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
+            if worker.observers != 0 { sighting = Sighting(item) }
+            isAnswered = answerHit(item, wasCreated: false, call, key, input, worker, &reply)
         case .created(let item, let miss):
-            worker.countMissKind(miss)
-            isAnswered = answerHit(item, wasCreated: true, call, key, input, &worker, &reply)
+            worker.countDeath(miss)
+            if worker.observers != 0 { sighting = Sighting(item) }
+            isAnswered = answerHit(item, wasCreated: true, call, key, input, worker, &reply)
         case .outOfMemory(let miss): answerMiss(miss, call, key, input, &worker, &reply)
         }
+        if let sighting { worker.observe(key, sighting, isGet: true) }
         if !isAnswered { Self.answerNoMemory(mark, &worker, &reply) }
     }
 
     /// The item's lock is held throughout, so that of several clients one wins. False: no reply memory.
     private func answerHit(
         _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall, _ key: Span<UInt8>,
-        _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        _ input: Span<UInt8>, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) -> Bool {
         let flags = call.flags
         let withValue = flags.has(Flag.value) && flags.compareCAS != item.cas
@@ -144,7 +163,6 @@ extension Session {
             item.setWinSent(true)
         }
         reply.append("\r\n")
-        let size = item.valueLength
         let slabClass = item.slabClass
         let isWhole = !withValue || item.appendValue(to: &reply)
         if !flags.has(Flag.noBump) { item.recordAccess(now: call.now) }
@@ -155,7 +173,6 @@ extension Session {
         } else {
             worker.store.count(.getHits, slabClass: slabClass)
         }
-        if worker.observers != 0 { worker.observeFetch(key, miss: nil, slabClass: slabClass, size: size) }
         return isWhole
     }
 
@@ -164,7 +181,7 @@ extension Session {
         _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) {
         worker.store.count(.getMisses)
-        worker.countMiss(key, miss)
+        worker.countMiss(key, miss, isGet: true)
         if call.flags.has(Flag.quiet) { return }
         reply.append("EN")
         Self.endWithEchoes(call, key, input, &reply)
@@ -181,19 +198,18 @@ extension Session {
         switch store.find(key, hash: call.hash, now: call.now) {
         case .miss(let miss):
             store.count(.deleteMisses)
-            worker.countMiss(key, miss, isGet: false)
+            worker.countMiss(key, miss)
             if worker.observers != 0 {
                 worker.observeDelete(key, .md, wasFound: false, slabClass: 0, size: 0)
             }
             reply.append("NF")
         case .hit(var item):
+            let sighting = Sighting(item)
             if let cas = flags.compareCAS, cas != item.cas {
                 store.count(.deleteMisses)
                 reply.append("EX")
                 break
             }
-            let slabClass = item.slabClass
-            let size = item.valueLength
             if flags.has(Flag.dropValue) {
                 item.dropValue(newCAS: flags.newCAS)
                 item.setExptime(flags.exptime)
@@ -204,12 +220,13 @@ extension Session {
                 item.setWinSent(false)
                 item.setCAS(flags.newCAS)
             } else {
-                store.count(.deleteHits, slabClass: slabClass)
-                if worker.observers != 0 {
-                    worker.observeFetch(key, miss: nil, slabClass: slabClass, size: size, isGet: false)
-                    worker.observeDelete(key, .md, wasFound: true, slabClass: slabClass, size: size)
-                }
+                store.count(.deleteHits, slabClass: sighting.slabClass)
                 if !flags.has(Flag.dropValue) { item.delete() }
+                if worker.observers != 0 {
+                    worker.observe(key, sighting)
+                    worker.observeDelete(
+                        key, .md, wasFound: true, slabClass: sighting.slabClass, size: sighting.size)
+                }
             }
             if flags.has(Flag.quiet) { return }
             reply.append("HD")
@@ -278,16 +295,5 @@ extension ReplyBuffer {
         append(byte: 0x20)
         append(byte: letter)
         append(decimal: value)
-    }
-}
-
-extension WorkerContext {
-    /// An item that was found dead and replaced.
-    func countMissKind(_ miss: Miss) {
-        switch miss {
-        case .notFound: break
-        case .expired: store.count(.getExpired)
-        case .flushed: store.count(.getFlushed)
-        }
     }
 }

@@ -81,19 +81,19 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        let decrement: Bool
-        switch call.flags.mode {
-        case 0, 0x49, 0x2B: decrement = false   // I +
-        case 0x44, 0x2D: decrement = true       // D -
-        default:
+        guard let decrement = call.flags.decrements else {
             reply.append("CLIENT_ERROR invalid mode for ma M token\r\n")
             return
         }
         if call.flags.has(Flag.vivify) {
             return adjustOrCreate(call, decrement: decrement, key, input, &worker, &reply)
         }
+        var sighting: Sighting?
+        defer { if let sighting { worker.observe(key, sighting) } }
         switch worker.store.find(key, hash: call.hash, now: call.now) {
-        case .hit(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
+        case .hit(let item):
+            if worker.observers != 0 { sighting = Sighting(item) }
+            adjust(item, call, decrement: decrement, key, input, &worker, &reply)
         case .miss(let miss):
             worker.store.count(decrement ? .decrMisses : .incrMisses)
             worker.countMiss(key, miss, isGet: false)
@@ -120,7 +120,7 @@ extension Session {
         switch consume vivified {
         case .found(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
         case .created(let item, let miss):
-            worker.countMissKind(miss)
+            worker.countDeath(miss)
             answerNumber(call.flags.initial, item, wasCreated: true, call, key, input, &reply)
         case .outOfMemory: reply.append("SERVER_ERROR Out of memory allocating new item\r\n")
         }
@@ -216,7 +216,7 @@ extension Session {
     ) {
         switch worker.store.find(key, hash: hash, now: turn.now) {
         case .miss(let miss):
-            worker.countMissKind(miss)
+            worker.countDeath(miss)
             reply.append("EN\r\n")
         case .hit(let item):
             reply.append("ME ")
@@ -246,7 +246,8 @@ extension MetaFlags {
         var request = WriteRequest()
         request.clientFlags = clientFlags
         request.exptime = exptime
-        request.newCAS = newCAS
+        // 0 means the next, as for every cas that isn't chosen.
+        request.newCAS = newCAS == 0 ? nil : newCAS
         switch mode {
         case 0, 0x53: request.mode = .set       // S
         case 0x45: request.mode = .add          // E
@@ -266,6 +267,17 @@ extension MetaFlags {
             request.allowStale = has(Flag.invalidate) && has(Flag.compareCAS)
         }
         return request
+    }
+}
+
+extension MetaFlags {
+    /// Whether an `ma` with this mode counts down; nil if it is none.
+    var decrements: Bool? {
+        switch mode {
+        case 0, 0x49, 0x2B: false   // I +
+        case 0x44, 0x2D: true       // D -
+        default: nil
+        }
     }
 }
 

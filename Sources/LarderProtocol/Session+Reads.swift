@@ -64,7 +64,7 @@ extension Session {
             }
         case .miss(let miss):
             worker.store.count(.getMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: true)
         case .outOfMemory: return answerOverflow(&turn, &worker, &reply)
         }
         if bits.contains(.last) { reply.append("END\r\n") }
@@ -79,6 +79,7 @@ extension Session {
         let store = worker.store
         let key = input.extracting(operation.key)
         var isAnswered = true
+        var sighting: Sighting?
         store.count(.cmdGat)
         store.count(.cmdTouch)
         switch store.find(key, hash: operation.hash, now: turn.now) {
@@ -90,13 +91,12 @@ extension Session {
                 cas: operation.bits.contains(.withCAS) ? item.cas : nil)
             isAnswered = item.appendValue(to: &reply)
             store.count(.touchHits, slabClass: item.slabClass)
-            if worker.observers != 0 {
-                worker.observeFetch(key, miss: nil, slabClass: item.slabClass, size: item.valueLength)
-            }
+            if worker.observers != 0 { sighting = Sighting(item) }
         case .miss(let miss):
             store.count(.touchMisses)
-            worker.countMiss(key, miss)
+            worker.countMiss(key, miss, isGet: true)
         }
+        if let sighting { worker.observe(key, sighting, isGet: true) }
         // Only now, without the item's lock: values already pinned for this request may be dropped.
         guard isAnswered else { return answerOverflow(&turn, &worker, &reply) }
         if operation.bits.contains(.last) { reply.append("END\r\n") }
@@ -110,21 +110,20 @@ extension Session {
         let key = input.extracting(operation.key)
         let isQuiet = operation.bits.contains(.quiet)
         store.count(.cmdTouch)
+        var sighting: Sighting?
         switch store.find(key, hash: operation.hash, now: turn.now) {
         case .hit(let item):
             item.recordAccess(now: turn.now)
             item.setExptime(operation.exptime)
             store.count(.touchHits, slabClass: item.slabClass)
-            if worker.observers != 0 {
-                worker.observeFetch(
-                    key, miss: nil, slabClass: item.slabClass, size: item.valueLength, isGet: false)
-            }
+            if worker.observers != 0 { sighting = Sighting(item) }
             if !isQuiet { reply.append("TOUCHED\r\n") }
         case .miss(let miss):
             store.count(.touchMisses)
-            worker.countMiss(key, miss, isGet: false)
+            worker.countMiss(key, miss)
             if !isQuiet { reply.append("NOT_FOUND\r\n") }
         }
+        if let sighting { worker.observe(key, sighting) }
     }
 
     /// The reply of the current request can't be had in memory: an error takes its place.
@@ -140,12 +139,35 @@ extension Session {
 extension WorkerContext {
     /// What every look-up that finds nothing has in common.
     @inline(__always)
-    func countMiss(_ key: Span<UInt8>, _ miss: Miss, isGet: Bool = true) {
+    func countMiss(_ key: Span<UInt8>, _ miss: Miss, isGet: Bool = false) {
+        countDeath(miss)
+        if observers != 0 { observeFetch(key, miss: miss, slabClass: 0, size: 0, isGet: isGet) }
+    }
+
+    /// An item that was found dead.
+    @inline(__always)
+    func countDeath(_ miss: Miss) {
         switch miss {
         case .notFound: break
         case .expired: store.count(.getExpired)
         case .flushed: store.count(.getFlushed)
         }
-        if observers != 0 { observeFetch(key, miss: miss, slabClass: 0, size: 0, isGet: isGet) }
+    }
+
+    /// Tells observers of a hit, when the item's lock is no longer held.
+    @inline(never)
+    func observe(_ key: Span<UInt8>, _ sighting: Sighting, isGet: Bool = false) {
+        observeFetch(key, miss: nil, slabClass: sighting.slabClass, size: sighting.size, isGet: isGet)
+    }
+}
+
+/// What observers want to know of an item, noted while it is locked.
+struct Sighting {
+    let slabClass: UInt8
+    let size: Int
+
+    init(_ item: borrowing LockedItem) {
+        slabClass = item.slabClass
+        size = item.valueLength
     }
 }

@@ -58,11 +58,12 @@ extension Session {
                 MetaEcho(key: key), key, operation.hash, operation, operation.writeRequest,
                 isQuiet: operation.bits.contains(.quiet), isMeta: false, &worker, &reply)
         }
-        let flags = MetaFlags(input, operation.flags, leadingWords: 3, now: turn.now, options: worker.options)
+        let flags = MetaFlags(input, operation, leadingWords: 3, now: turn.now, options: worker.options)
         guard flags.fault == .none else { return refuseValue(operation, flags.fault.text, &reply) }
         guard let request = flags.writeRequest else {
             return refuseValue(operation, "CLIENT_ERROR invalid mode for ms M token\r\n", &reply)
         }
+        if flags.hasLongOpaque { return refuseValue(operation, Self.longOpaque, &reply) }
         if flags.has(Flag.base64) {
             var scratch = DecodedKey(repeating: 0)
             guard let length = Base64.decode(input.extracting(operation.key), into: &scratch) else {

@@ -61,17 +61,17 @@ extension Session {
         switch store.find(key, hash: operation.hash, now: turn.now) {
         case .hit(let item):
             store.count(.deleteHits, slabClass: item.slabClass)
-            if worker.observers != 0 {
-                worker.observeFetch(
-                    key, miss: nil, slabClass: item.slabClass, size: item.valueLength, isGet: false)
-                worker.observeDelete(
-                    key, .delete, wasFound: true, slabClass: item.slabClass, size: item.valueLength)
-            }
+            let sighting = Sighting(item)
             item.delete()
+            if worker.observers != 0 {
+                worker.observe(key, sighting)
+                worker.observeDelete(
+                    key, .delete, wasFound: true, slabClass: sighting.slabClass, size: sighting.size)
+            }
             if !isQuiet { reply.append("DELETED\r\n") }
         case .miss(let miss):
             store.count(.deleteMisses)
-            worker.countMiss(key, miss, isGet: false)
+            worker.countMiss(key, miss)
             if worker.observers != 0 {
                 worker.observeDelete(key, .delete, wasFound: false, slabClass: 0, size: 0)
             }
@@ -87,15 +87,14 @@ extension Session {
         let key = input.extracting(operation.key)
         let isQuiet = operation.bits.contains(.quiet)
         let decrement = operation.bits.contains(.decrement)
+        var sighting: Sighting?
         switch store.find(key, hash: operation.hash, now: turn.now) {
         case .hit(var item):
+            if worker.observers != 0 { sighting = Sighting(item) }
             let slabClass = item.slabClass
-            if worker.observers != 0 {
-                worker.observeFetch(key, miss: nil, slabClass: slabClass, size: item.valueLength, isGet: false)
-            }
             let result = item.adjust(by: operation.number, decrement: decrement, newCAS: nil)
             if case .value = result { store.count(decrement ? .decrHits : .incrHits, slabClass: slabClass) }
-            if isQuiet { return }
+            if isQuiet { break }
             switch result {
             case .value(let value):
                 reply.append(decimal: value)
@@ -106,9 +105,10 @@ extension Session {
             }
         case .miss(let miss):
             store.count(decrement ? .decrMisses : .incrMisses)
-            worker.countMiss(key, miss, isGet: false)
+            worker.countMiss(key, miss)
             if !isQuiet { reply.append("NOT_FOUND\r\n") }
         }
+        if let sighting { worker.observe(key, sighting) }
     }
 }
 

@@ -145,7 +145,6 @@ public struct LockedItem: ~Copyable {
         let value = UnsafeRawBufferPointer(
             start: item.p + Item.valueOffset(shape), count: Item.inlineValueLength(shape))
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
-        guard value.count <= 20 else { return nil }
         var i = 0
         while i < value.count, isBlank(value[i]) { i += 1 }
         if i < value.count, value[i] == 0x2B { i += 1 }
