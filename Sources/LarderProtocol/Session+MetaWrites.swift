@@ -264,7 +264,8 @@ extension MetaFlags {
             if cas != 0 { request.compareCAS = compareCAS }
         case .set, .replace:
             request.compareCAS = compareCAS
-            request.allowStale = has(Flag.invalidate) && has(Flag.compareCAS)
+            // A cas of 0 is nobody's: it never matches, and nothing is older.
+            request.allowStale = has(Flag.invalidate) && cas != 0
         }
         return request
     }
