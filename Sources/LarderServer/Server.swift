@@ -151,10 +151,12 @@ public final class Server: @unchecked Sendable {
 
     private func takeDown() {
         journal?.stop()
+        journal = nil
         for served in datagrams { served.destroy() }
         for worker in workers { worker.destroy() }
         workers = []
         acceptor?.free()
+        acceptor = nil
         for i in 0..<Self.eventCount { (events + i).remove() }
         events.deallocate()
         listeners.close()
