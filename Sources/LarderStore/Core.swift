@@ -17,6 +17,8 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
     let options: StoreOptions
     /// 1024 stripes, 64 bytes each.
     let stripes: UnsafeMutableRawPointer
+    /// `Geometry` of each stripe; written under the stripe's lock, read without it by prefetches.
+    let geometries: UnsafeMutablePointer<Atomic<UInt64>>
     /// Arena page of index page j; 0 while there is none.
     let indexPages: UnsafeMutablePointer<Atomic<UInt32>>
     let indexPagesMax: Int
@@ -54,6 +56,7 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
             factor: options.growthFactor, minimumSpace: options.minimumSpace, explicit: options.slabSizes,
             grain: 1 << Int(arena.shift))
         stripes = Self.lines(Stripe.count * Stripe.bytes)
+        geometries = Self.lines(Stripe.count * 8).assumingMemoryBound(to: Atomic<UInt64>.self)
         classes = Self.lines(256 * SlabClass.bytes)
         classOfUnits = .allocate(capacity: table.classOfUnits.count)
         classOfUnits.initialize(from: table.classOfUnits, count: table.classOfUnits.count)
@@ -73,7 +76,7 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
         arena.state.pointee.indexPages = 1
         for i in 0..<Stripe.count {
             stripe(i).state.initialize(to: StripeState())
-            stripe(i).geometry = (1, 0)
+            setGeometry(Geometry(buckets: 1, mask: 0), stripe: i)
         }
     }
 

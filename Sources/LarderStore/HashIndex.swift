@@ -57,7 +57,15 @@ extension Core {
     }
     @inline(__always) func homeBucket(_ hash: UInt64) -> Bucket {
         let s = Self.stripeIndex(hash)
-        return bucket(stripe: s, stripe(s).bucketIndex(hash))
+        return bucket(stripe: s, geometry(s).bucketIndex(hash))
+    }
+
+    @inline(__always) func geometry(_ stripe: Int) -> Geometry {
+        Geometry(word: geometries[stripe].load(ordering: .relaxed))
+    }
+    /// Caller holds the stripe's lock.
+    func setGeometry(_ geometry: Geometry, stripe: Int) {
+        geometries[stripe].store(geometry.word, ordering: .relaxed)
     }
 
     @inline(__always) func prefetchBucket(_ hash: UInt64) { ci_prefetch(homeBucket(hash).p) }
@@ -194,13 +202,15 @@ extension Core {
     @inline(__always)
     func growIfFull(_ stripeIndex: Int) {
         let s = stripe(stripeIndex)
-        if s.state.pointee.items &* 16 > s.geometry.buckets &* Self.itemsPerBucket16 { split(stripeIndex) }
+        if s.state.pointee.items &* 16 > geometry(stripeIndex).buckets &* Self.itemsPerBucket16 { split(stripeIndex) }
     }
 
     @inline(never)
     private func split(_ stripeIndex: Int) {
         let s = stripe(stripeIndex)
-        var (buckets, mask) = s.geometry
+        let geometry = geometry(stripeIndex)
+        let buckets = geometry.buckets
+        var mask = geometry.mask
         guard Int(buckets) < indexPagesMax, openIndexPage(Int(buckets)) else { return }
         if buckets > mask { mask = mask << 1 | 1 }
         let old = bucket(stripe: stripeIndex, Int(buckets & (mask >> 1)))
@@ -263,7 +273,7 @@ extension Core {
             s.state.pointee.overflowBuckets -= 1
             freed = next
         }
-        s.geometry = (buckets + 1, mask)
+        setGeometry(Geometry(buckets: buckets + 1, mask: mask), stripe: stripeIndex)
     }
 
     /// Makes sure that index page `number` is there.

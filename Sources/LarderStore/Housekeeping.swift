@@ -137,13 +137,13 @@ extension Core {
                     stripe: cursor.stripe, bucket: 0, flushedThrough: state.pointee.flushedThrough, isInside: true)
             }
             var here = min(left, 64)
-            while here > 0, cursor.bucket < Int(stripe.geometry.buckets) {
+            while here > 0, cursor.bucket < Int(geometry(cursor.stripe).buckets) {
                 dropFlushed(bucket(stripe: cursor.stripe, cursor.bucket), stripe, counters: counters)
                 cursor.bucket += 1
                 here -= 1
                 left -= 1
             }
-            if cursor.bucket >= Int(stripe.geometry.buckets) {
+            if cursor.bucket >= Int(geometry(cursor.stripe).buckets) {
                 state.pointee.hasFlush = false
                 cursor = FlushCursor(stripe: cursor.stripe + 1)
             }

@@ -29,7 +29,7 @@ extension Store {
         let stripe = core.pointee.stripe(s)
         var items: UInt32 = 0
         var bytes: UInt64 = 0
-        for b in 0..<Int(stripe.geometry.buckets) {
+        for b in 0..<Int(core.pointee.geometry(s).buckets) {
             var bucket = core.pointee.bucket(stripe: s, b)
             while true {
                 for i in 0..<Bucket.slots where bucket.handle(i) != 0 {
@@ -38,7 +38,7 @@ extension Store {
                     let hash = core.pointee.hash(of: item)
                     if !seen.insert(handle).inserted { broken.append("handle \(handle) stands twice in the index") }
                     if item.shape & Item.linked == 0 { broken.append("handle \(handle) in the index isn't linked") }
-                    if Core.stripeIndex(hash) != s || stripe.bucketIndex(hash) != b || Core.tag(hash) != bucket.tag(i) {
+                    if Core.stripeIndex(hash) != s || core.pointee.geometry(s).bucketIndex(hash) != b || Core.tag(hash) != bucket.tag(i) {
                         broken.append("handle \(handle) stands in the wrong bucket or under the wrong tag")
                     }
                     items += 1

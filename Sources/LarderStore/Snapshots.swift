@@ -12,7 +12,7 @@ extension StoreClient {
             let stripe = core.pointee.stripe(i)
             stripe.lock.lock()
             let state = stripe.state.pointee
-            let buckets = stripe.geometry.buckets
+            let buckets = core.pointee.geometry(i).buckets
             stripe.lock.unlock()
             snapshot.curItems += UInt64(state.items)
             snapshot.bytes &+= state.bytes

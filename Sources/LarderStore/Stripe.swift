@@ -1,8 +1,10 @@
 // A stripe: one of 1024 shares of the key space, with its lock and what the lock guards. 64 bytes, one cache line.
 //
 //   0  lock            NapLock
-//   8  geometry        buckets | mask << 32; written under the lock, read without it by prefetches
 //   16 StripeState     guarded by the lock
+//
+// How many buckets a stripe has stands apart, in an array of 8 KiB that stays in the first-level cache: each request
+// reads it once without the lock, to prefetch.
 import Synchronization
 
 struct StripeState {
@@ -31,31 +33,6 @@ struct Stripe {
     var state: UnsafeMutablePointer<StripeState> {
         @inline(__always) get { (p + 16).assumingMemoryBound(to: StripeState.self) }
     }
-    private var geometryWord: UnsafeMutablePointer<Atomic<UInt64>> {
-        @inline(__always) get { (p + 8).assumingMemoryBound(to: Atomic<UInt64>.self) }
-    }
-
-    /// The number of buckets, and the mask of the doubling that is under way.
-    var geometry: (buckets: UInt32, mask: UInt32) {
-        @inline(__always) get {
-            let word = geometryWord.pointee.load(ordering: .relaxed)
-            return (UInt32(truncatingIfNeeded: word), UInt32(truncatingIfNeeded: word >> 32))
-        }
-        @inline(__always) nonmutating set {
-            geometryWord.pointee.store(UInt64(newValue.buckets) | UInt64(newValue.mask) << 32, ordering: .relaxed)
-        }
-    }
-
-    /// The bucket of a hash (Litwin's linear hashing).
-    @inline(__always)
-    func bucketIndex(_ hash: UInt64) -> Int {
-        let (buckets, mask) = geometry
-        let x = UInt32(truncatingIfNeeded: hash >> UInt64(Self.bits))
-        var b = x & mask
-        if b >= buckets { b &= mask >> 1 }
-        return Int(b)
-    }
-
     /// Whether a `flush_all` has swept this sequence number away. Numbers wrap; the distance decides.
     @inline(__always)
     func isFlushed(_ sequence: UInt32) -> Bool {
@@ -66,5 +43,30 @@ struct Stripe {
     func nextSequence() -> UInt32 {
         state.pointee.sequence &+= 1
         return state.pointee.sequence
+    }
+}
+
+/// How many buckets a stripe has, and the mask of the doubling that is under way (Litwin's linear hashing).
+struct Geometry {
+    let buckets: UInt32
+    let mask: UInt32
+
+    @inline(__always) init(buckets: UInt32, mask: UInt32) {
+        self.buckets = buckets
+        self.mask = mask
+    }
+    @inline(__always) init(word: UInt64) {
+        buckets = UInt32(truncatingIfNeeded: word)
+        mask = UInt32(truncatingIfNeeded: word >> 32)
+    }
+    var word: UInt64 { UInt64(buckets) | UInt64(mask) << 32 }
+
+    /// The bucket of a hash.
+    @inline(__always)
+    func bucketIndex(_ hash: UInt64) -> Int {
+        let x = UInt32(truncatingIfNeeded: hash >> UInt64(Stripe.bits))
+        var b = x & mask
+        if b >= buckets { b &= mask >> 1 }
+        return Int(b)
     }
 }

@@ -62,7 +62,7 @@ extension StoreClient {
             defer { stripe.lock.unlock() }
             // At most this many buckets under one lock.
             var buckets = 64
-            while left > 0, buckets > 0, cursor.bucket < Int(stripe.geometry.buckets) {
+            while left > 0, buckets > 0, cursor.bucket < Int(core.pointee.geometry(cursor.stripe).buckets) {
                 guard walkBucket(&cursor, &left, wanted, now: now, visit) else { return }
                 // Empty buckets cost time too: a walk over few items in a large index stays a bounded step.
                 left -= 1
@@ -70,7 +70,7 @@ extension StoreClient {
                 cursor.slot = 0
                 buckets -= 1
             }
-            if cursor.bucket >= Int(stripe.geometry.buckets) {
+            if cursor.bucket >= Int(core.pointee.geometry(cursor.stripe).buckets) {
                 cursor.stripe += 1
                 cursor.bucket = 0
             }
