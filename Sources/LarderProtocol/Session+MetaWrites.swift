@@ -67,7 +67,7 @@ extension Session {
             case Flag.key: Self.appendKey(key, isBinary: echo.isBinaryKey, &reply)
             case Flag.cas: reply.append(flag: Flag.cas, outcome.cas)
             default:
-                let stored = isAppend && outcome.status == .stored ? outcome.valueLength : length
+                let stored = isAppend && outcome.valueLength > 0 ? outcome.valueLength : length
                 reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: stored))
             }
             order >>= 8

@@ -1,0 +1,94 @@
+// What doesn't fit: long values, multigets without end, replies larger than a buffer, lines that never end.
+import LarderStore
+import Testing
+
+@testable import LarderProtocol
+
+@Suite struct StreamingTests {
+    /// Values that are received in pieces, some as chains of chunks.
+    @Test(arguments: [2047, 2048, 2049, 4096, 20_000, 70_000, 300_000])
+    func longValues(length: Int) {
+        var exchange = Exchange()
+        let value = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        let request = Array("set k 7 0 \(length)\r\n".utf8) + value + Array("\r\nget k\r\n".utf8)
+        let expected = Array("STORED\r\nVALUE k 7 \(length)\r\n".utf8) + value + Array("\r\nEND\r\n".utf8)
+        for step in [1000, 4097, 16_384, 1 << 20] {
+            exchange.startOver()
+            let pieces = stride(from: 0, to: request.count, by: step).map {
+                request[$0..<min($0 + step, request.count)]
+            }
+            let answer = exchange.converse(pieces)
+            #expect(answer.reply == expected, "pieces of \(step)")
+        }
+        for cut in Array(0..<30) + Array(request.count - 12..<request.count) {
+            exchange.startOver()
+            let answer = exchange.converse([request[..<cut], request[cut...]])
+            #expect(answer.reply == expected, "cut at \(cut)")
+        }
+    }
+
+    @Test func longMetaValues() {
+        var exchange = Exchange()
+        let value = String(repeating: "v", count: 5000)
+        let tail = String(value.prefix(2500))
+        exchange.check(
+            "ms a5 5000 k s Oq1\r\n\(value)\r\nms YTU= 2500 MA b k s q\r\n\(tail)\r\nms none 2500 MA q O1\r\n\(tail)\r\n"
+                + "ms a5 5000 q\r\n\(value)x\nmg a5 s\r\n",
+            "HD ka5 s5000 Oq1\r\nNS O1\r\nCLIENT_ERROR bad data chunk\r\nHD s7500\r\n")
+    }
+
+    /// Memory is given back when the client leaves in the middle of a value.
+    @Test func abandonedValue() {
+        var exchange = Exchange(memory: 8 << 20)
+        let start = Array("set k 0 0 900000\r\n".utf8) + [UInt8](repeating: 1, count: 500_000)
+        for _ in 0..<200 { _ = exchange.converse([start[...]]) }
+        let answer = exchange.converse([Array("set a 0 0 1\r\nx\r\nget k a\r\n".utf8)[...]])
+        #expect(String(decoding: answer.reply, as: UTF8.self) == "STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
+    }
+
+    @Test func endlessMultiget() {
+        var exchange = Exchange()
+        _ = exchange.converse([Array("set a 0 0 1\r\nx\r\n".utf8)[...]])
+        let request = Array(("get" + String(repeating: " a", count: 20_000) + "\r\n").utf8)
+        let expected = String(repeating: "VALUE a 0 1\r\nx\r\n", count: 20_000) + "END\r\n"
+        for step in [1 << 20, 16_384, 5000, 333] {
+            let pieces = stride(from: 0, to: request.count, by: step).map {
+                request[$0..<min($0 + step, request.count)]
+            }
+            let answer = exchange.converse(pieces)
+            #expect(answer.reply == Array(expected.utf8), "pieces of \(step)")
+        }
+        #expect(exchange.flushes > 0)
+    }
+
+    @Test func linesWithoutEnd() {
+        var exchange = Exchange()
+        let junk = [UInt8](repeating: 0x78, count: 3000)
+        let closed = exchange.converse([junk[...]])
+        #expect(closed.end == .close)
+        let key = Array("get a ".utf8) + junk
+        let refused = exchange.converse([key[...], Array(" b c\r\nversion\r\n".utf8)[...]])
+        let text = String(decoding: refused.reply, as: UTF8.self)
+        #expect(text == "CLIENT_ERROR bad command line format\r\nVERSION 1.6.45\r\n")
+        let binary = exchange.converse([[0x80, 0x0B, 0, 0][...]])
+        #expect(binary.end == .close && binary.reply.isEmpty)
+    }
+
+    @Test func turns() {
+        var exchange = Exchange { $0.requestsPerTurn = 3 }
+        exchange.check(String(repeating: "get a\r\n", count: 10), String(repeating: "END\r\n", count: 10))
+        #expect(exchange.yields > 0)
+        exchange.startOver()
+        let before = exchange.yields
+        _ = exchange.converse([Array(String(repeating: "get a\r\n", count: 10).utf8)[...]])
+        #expect(exchange.yields - before == 3)
+    }
+
+    @Test func authentication() {
+        var exchange = Exchange { $0.requiresAuth = true }
+        exchange.check(
+            "get a\r\nversion\r\nset x 0 0 9\r\nann wrong\r\nset x 0 0 3\r\nann\r\nset x 0 0 16\r\nann secret words\r\nget a\r\n",
+            "CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\nCLIENT_ERROR authentication failure\r\n"
+                + "CLIENT_ERROR bad authentication token format\r\nSTORED\r\nEND\r\n")
+    }
+}
