@@ -1,4 +1,5 @@
-// The keys of get, gets, gat and gats: one operation each, found in a single pass over the line, of any length.
+// The keys of get, gets, gat and gats: one operation each, found in a single pass over the line, of any
+// length.
 import LarderStore
 
 extension WorkerContext {
@@ -35,8 +36,8 @@ extension WorkerContext {
         return parseKeys(input, &turn, &count, lineStart: line.start)
     }
 
-    /// Keys from `turn.position` on, until the line, the input or the batch ends. `lineStart` is where the line began,
-    /// or -1 if that was in an earlier round. False when the round ends here.
+    /// Keys from `turn.position` on, until the line, the input or the batch ends. `lineStart` is where the
+    /// line began, or -1 if that was in an earlier round. False when the round ends here.
     mutating func parseKeys(
         _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int, lineStart: Int
     ) -> Bool {
@@ -84,8 +85,8 @@ extension WorkerContext {
         }
     }
 
-    /// Where the key at `start` ends: at a blank, or at the `\n` or `\r\n` of its line; the input's count if the end
-    /// isn't in sight. Other control bytes, and a CR within the line, are part of a key.
+    /// Where the key at `start` ends: at a blank, or at the `\n` or `\r\n` of its line; the input's count if
+    /// the end isn't in sight. Other control bytes, and a CR within the line, are part of a key.
     @inline(__always)
     static func keyStop(_ input: Span<UInt8>, from start: Int) -> Int {
         var stop = Bytes.wordStop(in: input, from: start)
@@ -129,11 +130,12 @@ extension WorkerContext {
         return true
     }
 
-    /// The input ends within the line. A line of ordinary length waits for its rest; the keys of a longer one are
-    /// served as they come, so that a multiget has no limit and yet needs no memory.
+    /// The input ends within the line. A line of ordinary length waits for its rest; the keys of a longer one
+    /// are served as they come, so that a multiget has no limit and yet needs no memory.
     @inline(never)
     private mutating func cutKeys(
-        _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int, lineStart: Int, first: Int, keyStart: Int
+        _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int, lineStart: Int, first: Int,
+        keyStart: Int
     ) -> Bool {
         if lineStart >= 0, input.count - lineStart <= Self.longestLine {
             count = first

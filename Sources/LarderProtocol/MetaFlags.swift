@@ -1,4 +1,5 @@
-// The flags of a meta command: single letters with or without a token, checked and read once before execution.
+// The flags of a meta command: single letters with or without a token, checked and read once before
+// execution.
 import LarderStore
 
 /// What was wrong with a meta command's flags.
@@ -125,7 +126,8 @@ struct MetaFlags {
         return isDuplicate ? .duplicate : .unknown
     }
 
-    /// Whether each word begins as a flag might: with a letter or digit (or what stands between the cases in ASCII).
+    /// Whether each word begins as a flag might: with a letter or digit (or what stands between the cases in
+    /// ASCII).
     static func areLetters(_ input: Span<UInt8>, _ words: Words) -> Bool {
         var words = words
         while let word = words.next(in: input) {
@@ -136,7 +138,8 @@ struct MetaFlags {
     }
 
     private mutating func readToken(
-        _ letter: UInt8, _ input: Span<UInt8>, _ word: Range<Int>, now: Moment, _ options: borrowing SessionOptions
+        _ letter: UInt8, _ input: Span<UInt8>, _ word: Range<Int>, now: Moment,
+        _ options: borrowing SessionOptions
     ) {
         let token = word.lowerBound &+ 1..<word.upperBound
         switch letter {
@@ -162,7 +165,9 @@ struct MetaFlags {
         }
     }
 
-    private mutating func number(_ input: Span<UInt8>, _ token: Range<Int>, _ complaint: MetaFault) -> UInt64 {
+    private mutating func number(
+        _ input: Span<UInt8>, _ token: Range<Int>, _ complaint: MetaFault
+    ) -> UInt64 {
         guard let value = Number.unsigned(input, token) else {
             fault = complaint
             return 0

@@ -35,8 +35,8 @@ enum Number {
         return value >= 0 && value <= Int64(Int32.max) - 2 ? UInt32(truncatingIfNeeded: value) : nil
     }
 
-    /// A number as C's strtol takes it from a storage line: white space and a sign may come first, and after its
-    /// digits the word ends or goes on with white space. Values beyond 64 bits are refused.
+    /// A number as C's strtol takes it from a storage line: white space and a sign may come first, and after
+    /// its digits the word ends or goes on with white space. Values beyond 64 bits are refused.
     static func lenient(_ bytes: Span<UInt8>, _ range: Range<Int>) -> (magnitude: UInt64, isNegative: Bool)? {
         var i = range.lowerBound
         while i < range.upperBound, isSpace(bytes[i]) { i += 1 }
@@ -56,7 +56,9 @@ enum Number {
 
     /// Client flags of a storage line: 32 bits are kept.
     static func clientFlags(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt32? {
-        guard let number = lenient(bytes, range), !number.isNegative || number.magnitude == 0 else { return nil }
+        guard let number = lenient(bytes, range), !number.isNegative || number.magnitude == 0 else {
+            return nil
+        }
         return UInt32(truncatingIfNeeded: number.magnitude)
     }
 

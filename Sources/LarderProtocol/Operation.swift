@@ -1,7 +1,9 @@
-// One parsed step of a request: what the parser found in the input, as offsets and numbers, ready to be executed.
+// One parsed step of a request: what the parser found in the input, as offsets and numbers, ready to be
+// executed.
 import LarderStore
 
-/// A trivial record; a batch of them is parsed ahead so that the store's cache lines are on their way when they run.
+/// A trivial record; a batch of them is parsed ahead so that the store's cache lines are on their way when
+/// they run.
 struct Operation: BitwiseCopyable {
     enum Kind: UInt8 {
         /// One key of get, gets, gat or gats.

@@ -1,5 +1,6 @@
-// Bytes -> operations. Reads as many requests as fit a batch; the common ones by a few word loads, everything else
-// line by line. The contract: an operation and where the input goes on, or need more, or refuse. No callbacks.
+// Bytes -> operations. Reads as many requests as fit a batch; the common ones by a few word loads, everything
+// else line by line. The contract: an operation and where the input goes on, or need more, or refuse. No
+// callbacks.
 import LarderStore
 
 /// The first four bytes of a line as a little-endian word.
@@ -23,6 +24,8 @@ enum Verb {
     static let end: UInt32 = 0x2064_6E65       // "end "
     static let uch: UInt32 = 0x2068_6375       // "uch "
     static let ete: UInt32 = 0x2065_7465       // "ete "
+    static let nor: UInt32 = 0x726F_6E20       // " nor"
+    static let eply: UInt32 = 0x796C_7065      // "eply"
     // Two letters and a blank.
     static let mg: UInt32 = 0x20_676D
     static let ms: UInt32 = 0x20_736D
@@ -43,7 +46,8 @@ extension WorkerContext {
     static let longestLine = 2048
     static let longestKey = 250
 
-    /// Fills the batch from `turn.position` on; returns how many operations there are. `turn.stop` says what ended it.
+    /// Fills the batch from `turn.position` on; returns how many operations there are. `turn.stop` says what
+    /// ended it.
     mutating func parse(_ input: Span<UInt8>, _ turn: inout Turn) -> Int {
         var count = 0
         if turn.run.isActive, !parseKeys(input, &turn, &count, lineStart: -1) { return count }
@@ -130,7 +134,9 @@ extension WorkerContext {
     }
 
     /// A line that is none of the above: a rare command, or one of the above with too few words.
-    private mutating func parseRareLine(_ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int) -> Bool {
+    private mutating func parseRareLine(
+        _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int
+    ) -> Bool {
         // The mark of the binary protocol, which some clients try first: they must fail fast.
         if input[turn.position] == 0x80 {
             turn.stop = .close
@@ -155,7 +161,8 @@ extension WorkerContext {
     /// Whether the word is a command that can't stand alone.
     private static func needsWords(_ input: Span<UInt8>, _ verb: Range<Int>) -> Bool {
         let commands: InlineArray<20, StaticString> = [
-            "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas", "incr", "decr", "touch",
+            "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas", "incr", "decr",
+            "touch",
             "delete", "mg", "ms", "md", "ma", "me", "me",
         ]
         for i in commands.indices where input.spells(verb, commands[i]) { return true }

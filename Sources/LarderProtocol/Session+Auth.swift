@@ -5,8 +5,8 @@ extension Session {
     /// Longest "user password" that is looked at.
     private static let longestToken = 16384
 
-    /// Answers one attempt: `set <any key> <any> <any> <bytes>` with "user password" as its value. Nil when it has been
-    /// answered.
+    /// Answers one attempt: `set <any key> <any> <any> <bytes>` with "user password" as its value. Nil when
+    /// it has been answered.
     mutating func authenticate(
         _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> Verdict? {

@@ -1,10 +1,12 @@
-// Rare commands: those that need no store or only its clock are answered here, the administrator's are handed on.
+// Rare commands: those that need no store or only its clock are answered here, the administrator's are handed
+// on.
 import LarderStore
 
 extension Session {
     /// Executes the line of a `.command` operation; a verdict if the session can't go on by itself.
     mutating func executeCommand(
-        _ operation: Operation, _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        _ operation: Operation, _ input: Span<UInt8>, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
     ) -> Verdict? {
         let line = input.extracting(operation.key)
         var words = Words(0..<line.count)
@@ -30,7 +32,8 @@ extension Session {
             if isQuiet { reply.rollback(to: mark, store: worker.store) }
             return nil
         // stats and watch are known only at the very start of a line, as in memcached.
-        case verb.lowerBound > 0 && (line.spells(verb, "stats") || line.spells(verb, "watch")): outcome = .unknown
+        case verb.lowerBound > 0 && (line.spells(verb, "stats") || line.spells(verb, "watch")):
+            outcome = .unknown
         default: outcome = executeAdmin(line, &worker, &reply)
         }
         return conclude(outcome, line, words, &reply)

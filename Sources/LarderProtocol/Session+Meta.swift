@@ -103,7 +103,8 @@ extension Session {
         var isAnswered = true
         var sighting: Sighting?
         let vivified = worker.store.findOrCreate(
-            key, hash: call.hash, now: call.now, value: key.extracting(0..<0), clientFlags: 0, exptime: .never,
+            key, hash: call.hash, now: call.now, value: key.extracting(0..<0), clientFlags: 0,
+            exptime: .never,
             newCAS: call.flags.newCAS)
         switch consume vivified {
         case .found(let item):

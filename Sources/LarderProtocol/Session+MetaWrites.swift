@@ -32,13 +32,15 @@ extension Session {
             worker.store.discardOld(key, hash: call.hash)
         }
         worker.countWrite(
-            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: fits, exptime: request.exptime,
+            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: fits,
+            exptime: request.exptime,
             length: length)
         var echo = MetaEcho(key: key)
         echo.isBinaryKey = call.flags.has(Flag.base64)
         echo.note(input, operation.flags)
         answerMetaSet(
-            outcome, request, length: length, fits: fits, isQuiet: call.flags.has(Flag.quiet), echo, key, &reply)
+            outcome, request, length: length, fits: fits, isQuiet: call.flags.has(Flag.quiet), echo, key,
+            &reply)
     }
 
     func answerMetaSet(
@@ -200,7 +202,8 @@ extension Session {
         worker.store.count(.cmdMeta)
         var words = Words(operation.flags)
         guard let flag = words.next(in: input), flag.count == 1, input[flag.lowerBound] == Flag.base64 else {
-            return describe(input.extracting(operation.key), operation.hash, isBinary: false, turn, &worker, &reply)
+            let key = input.extracting(operation.key)
+            return describe(key, operation.hash, isBinary: false, turn, &worker, &reply)
         }
         var scratch = DecodedKey(repeating: 0)
         guard let length = Base64.decode(input.extracting(operation.key), into: &scratch) else {

@@ -5,7 +5,8 @@ extension Session {
     /// Executes one operation of the batch. Rare commands are the only ones that don't pass here.
     @inline(__always)
     mutating func execute(
-        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
     ) {
         if !worker.batch[i].bits.contains(.continues) {
             turn.mark = reply.mark
@@ -49,11 +50,14 @@ extension Session {
     /// One key of get or gets.
     @inline(__always)
     private mutating func executeGet(
-        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
     ) {
         if turn.isSkipping { return }
         let bits = worker.batch[i].bits
-        if bits.contains(.touches) { return executeGetAndTouch(worker.batch[i], input, &turn, &worker, &reply) }
+        if bits.contains(.touches) {
+            return executeGetAndTouch(worker.batch[i], input, &turn, &worker, &reply)
+        }
         let key = input.extracting(worker.batch[i].key)
         let fetched = worker.store.fetch(
             key, hash: worker.batch[i].hash, now: turn.now, withCAS: bits.contains(.withCAS), into: &reply)

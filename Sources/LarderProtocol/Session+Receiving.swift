@@ -1,4 +1,5 @@
-// A long value that arrives in pieces: it goes straight into the memory it will live in, and is committed at its end.
+// A long value that arrives in pieces: it goes straight into the memory it will live in, and is committed at
+// its end.
 import LarderStore
 
 /// A storage command whose value is on its way. Dropping it gives the memory back.
@@ -95,7 +96,8 @@ extension Session {
             if let reservation = worker.store.reserve(key, hash: hash, valueLength: length) {
                 state = .receiving(
                     Receiving(
-                        reservation: reservation, request: request, isMeta: isMeta, isQuiet: isQuiet, echo: echo))
+                        reservation: reservation, request: request, isMeta: isMeta, isQuiet: isQuiet,
+                        echo: echo))
                 return
             }
         }
@@ -110,7 +112,9 @@ extension Session {
         reply.append(fits ? Refusal.outOfMemory.text : Refusal.tooLarge.text)
     }
 
-    private mutating func refuseValue(_ operation: Operation, _ text: StaticString, _ reply: inout ReplyBuffer) {
+    private mutating func refuseValue(
+        _ operation: Operation, _ text: StaticString, _ reply: inout ReplyBuffer
+    ) {
         reply.append(text)
         state = .swallowing(Int(operation.valueLength) + 2)
     }
@@ -139,7 +143,8 @@ extension Session {
     }
 
     private func finishReceiving(
-        _ receiving: consuming Receiving, _ turn: Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        _ receiving: consuming Receiving, _ turn: Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
     ) {
         let (request, echo) = (receiving.request, receiving.echo)
         let (isMeta, isQuiet) = (receiving.isMeta, receiving.isQuiet)
@@ -151,7 +156,8 @@ extension Session {
         let outcome = worker.store.commit(receiving.takeReservation(), request, now: turn.now)
         let key = echo.key.span.extracting(0..<echo.keyLength)
         worker.countWrite(
-            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: true, exptime: request.exptime,
+            key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: true,
+            exptime: request.exptime,
             length: length)
         if outcome.status == .outOfMemory, isMeta || request.mode == .set {
             worker.store.discardOld(key, hash: worker.store.hash(key))

@@ -1,4 +1,5 @@
-// Storage commands, delete, incr and decr on the store. Classic replies; the meta spellings are in Session+Meta.
+// Storage commands, delete, incr and decr on the store. Classic replies; the meta spellings are in
+// Session+Meta.
 import LarderStore
 
 extension Session {
@@ -20,7 +21,9 @@ extension Session {
             if !operation.bits.contains(.quiet) { reply.append(Refusal.badChunk.text) }
             return
         } else {
-            if worker.observers != 0 { worker.observeFetchBeforeStore(key, hash: operation.hash, now: turn.now) }
+            if worker.observers != 0 {
+                worker.observeFetchBeforeStore(key, hash: operation.hash, now: turn.now)
+            }
             outcome = worker.store.write(
                 key, hash: operation.hash, value: input.extracting(operation.value), operation.writeRequest,
                 now: turn.now)

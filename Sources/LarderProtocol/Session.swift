@@ -1,5 +1,5 @@
-// One client's conversation: bytes in, replies out. A loop of rounds, each of which parses a batch of operations,
-// asks the store to fetch what they will touch, and executes them in order.
+// One client's conversation: bytes in, replies out. A loop of rounds, each of which parses a batch of
+// operations, asks the store to fetch what they will touch, and executes them in order.
 import LarderStore
 
 public struct Session: ~Copyable {
@@ -107,7 +107,9 @@ public struct Session: ~Copyable {
     }
 
     /// The reply buffer is full before operation `i`: the input goes on from there next time.
-    private func suspend(at i: Int, _ roundStart: Int, _ turn: inout Turn, _ worker: borrowing WorkerContext) {
+    private func suspend(
+        at i: Int, _ roundStart: Int, _ turn: inout Turn, _ worker: borrowing WorkerContext
+    ) {
         turn.position = i == 0 ? roundStart : Int(worker.batch[i - 1].end)
         let operation = worker.batch[i]
         turn.run = GetRun()

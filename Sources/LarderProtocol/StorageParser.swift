@@ -1,5 +1,5 @@
-// Storage lines and their values: set, add, replace, append, prepend, cas and ms. A line in its usual form is read in
-// one pass; any other goes word by word, where memcached's order of complaints is kept.
+// Storage lines and their values: set, add, replace, append, prepend, cas and ms. A line in its usual form is
+// read in one pass; any other goes word by word, where memcached's order of complaints is kept.
 import LarderStore
 
 extension WorkerContext {
@@ -35,12 +35,13 @@ extension WorkerContext {
             operation.bits.insert(.withCAS)
             end = uniqueEnd
         }
-        if wellFormed, word32(input, end) == 0x726F_6E20, word32(input, end &+ 4) == 0x796C_7065 {   // " noreply"
+        if wellFormed, word32(input, end) == Verb.nor, word32(input, end &+ 4) == Verb.eply {
             operation.bits.insert(.quiet)
             end &+= 8
         }
         guard wellFormed, byte(input, end) == 0x0D, byte(input, end &+ 1) == 0x0A else {
-            return parseStorageWords(input, &turn, &count, verbLength: verbLength, mode, comparesCAS: comparesCAS)
+            return parseStorageWords(
+                input, &turn, &count, verbLength: verbLength, mode, comparesCAS: comparesCAS)
         }
         operation.clientFlags = UInt32(truncatingIfNeeded: flags)
         operation.exptime = options.moment(ofExptime: Int64(truncatingIfNeeded: exptime), now: turn.now)
@@ -75,7 +76,10 @@ extension WorkerContext {
         }
         guard key.count <= Self.longestKey, let clientFlags = Number.clientFlags(input, flags),
             let seconds = Number.exptime(input, exptime), let unique
-        else { return refuse(.badLine, line, isQuiet: isQuiet, swallow: Int(length) + 2, inputCount: input.count, &turn, &count) }
+        else {
+            return refuse(
+                .badLine, line, isQuiet: isQuiet, swallow: Int(length) + 2, inputCount: input.count, &turn, &count)
+        }
         operation.number = unique
         operation.clientFlags = clientFlags
         operation.exptime = options.moment(ofExptime: seconds, now: turn.now)
@@ -108,11 +112,13 @@ extension WorkerContext {
         return takeValue(of: operation, .metaSet, line, input, &turn, &count)
     }
 
-    /// Completes a storage operation by its value, if that is in the input. If not, a short value is waited for, and
-    /// a long one (or one that will be refused) begins to be received. False when the round ends here.
+    /// Completes a storage operation by its value, if that is in the input. If not, a short value is waited
+    /// for, and a long one (or one that will be refused) begins to be received. False when the round ends
+    /// here.
     @inline(__always)
     private mutating func takeValue(
-        of operation: Operation, _ kind: Operation.Kind, _ line: Line, _ input: Span<UInt8>, _ turn: inout Turn,
+        of operation: Operation, _ kind: Operation.Kind, _ line: Line, _ input: Span<UInt8>,
+        _ turn: inout Turn,
         _ count: inout Int
     ) -> Bool {
         var operation = operation

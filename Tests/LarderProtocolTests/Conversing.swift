@@ -38,7 +38,8 @@ struct Exchange: ~Copyable {
         store = try! Store(storeOptions)
         store.setClock(Moment(100))
         worker = WorkerContext(
-            store: store.client(0), options: options, facts: StillServer(), admin: AdminState(options: options))
+            store: store.client(0), options: options, facts: StillServer(),
+            admin: AdminState(options: options))
     }
 
     /// Forgets all items and sets the clock to 100.
@@ -95,7 +96,8 @@ struct Exchange: ~Copyable {
         buffer.reset(store: store)
     }
 
-    /// Holds the conversation whole, cut in two at every byte, and byte by byte; the answer must always be the same.
+    /// Holds the conversation whole, cut in two at every byte, and byte by byte; the answer must always be
+    /// the same.
     mutating func check(
         _ request: String, _ expected: String, end: End = .open, location: SourceLocation = #_sourceLocation
     ) {

@@ -32,7 +32,8 @@ import Testing
         let value = String(repeating: "v", count: 5000)
         let tail = String(value.prefix(2500))
         exchange.check(
-            "ms a5 5000 k s Oq1\r\n\(value)\r\nms YTU= 2500 MA b k s q\r\n\(tail)\r\nms none 2500 MA q O1\r\n\(tail)\r\n"
+            "ms a5 5000 k s Oq1\r\n\(value)\r\nms YTU= 2500 MA b k s q\r\n\(tail)\r\n"
+                + "ms none 2500 MA q O1\r\n\(tail)\r\n"
                 + "ms a5 5000 q\r\n\(value)x\nmg a5 s\r\n",
             "HD ka5 s5000 Oq1\r\nNS O1\r\nCLIENT_ERROR bad data chunk\r\nHD s7500\r\n")
     }
@@ -87,8 +88,10 @@ import Testing
     @Test func authentication() {
         var exchange = Exchange { $0.requiresAuth = true }
         exchange.check(
-            "get a\r\nversion\r\nset x 0 0 9\r\nann wrong\r\nset x 0 0 3\r\nann\r\nset x 0 0 16\r\nann secret words\r\nget a\r\n",
-            "CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\nCLIENT_ERROR authentication failure\r\n"
+            "get a\r\nversion\r\nset x 0 0 9\r\nann wrong\r\nset x 0 0 3\r\nann\r\nset x 0 0 16\r\n"
+                + "ann secret words\r\nget a\r\n",
+            "CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\n"
+                + "CLIENT_ERROR authentication failure\r\n"
                 + "CLIENT_ERROR bad authentication token format\r\nSTORED\r\nEND\r\n")
     }
 }
