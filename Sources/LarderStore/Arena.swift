@@ -24,6 +24,8 @@ struct PageMeta {
     var probation: UInt16 = 0
     /// Microseconds (monotonic) when the main hand last left the page, or when the class got it.
     var stamp: UInt64 = 0
+    /// The same of the probation hand.
+    var probationStamp: UInt64 = 0
     /// When a visit for expired items is worth it; UInt32.max: nothing here expires.
     var visitAt: UInt32 = .max
 }

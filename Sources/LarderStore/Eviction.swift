@@ -95,6 +95,7 @@ extension Core {
     }
 
     private func advanceProbation(_ s: UnsafeMutablePointer<SlabClassState>, past meta: UnsafeMutablePointer<PageMeta>) {
+        meta.pointee.probationStamp = monotonicMicroseconds()
         s.pointee.probationPage = meta.pointee.ringNext
         s.pointee.probationIndex = 0
         s.pointee.pagesToRound -= 1

@@ -17,8 +17,8 @@ struct ClassPressure {
 }
 
 struct PageBalance {
-    /// A page moves only if it is worth so much more where it goes.
-    static let threshold = 1.2
+    /// A page moves only if, once moved, it is still worth so much more where it went.
+    static let threshold = 1.1
 
     struct Move: Equatable {
         var from: UInt8
@@ -33,7 +33,13 @@ struct PageBalance {
             if c.pages > 1, giver == nil || c.value > giver!.value { giver = c }
             if c.isEvicting, taker == nil || c.value < taker!.value { taker = c }
         }
-        guard let giver, let taker, giver.id != taker.id, giver.value > taker.value * threshold else { return nil }
+        guard let giver, let taker, giver.id != taker.id else { return nil }
+        // With a page less the giver's round is shorter, with one more the taker's is longer: without this, classes of a
+        // few pages would hand the same page to and fro.
+        let after = (
+            giver: giver.value * Double(giver.pages - 1) / Double(giver.pages),
+            taker: taker.value * Double(taker.pages + 1) / Double(taker.pages))
+        guard after.giver > after.taker * threshold else { return nil }
         return Move(from: giver.id, to: taker.id)
     }
 }

@@ -80,7 +80,11 @@ extension Core {
                 c.lock.lock()
                 let s = c.state
                 if s.pointee.pageCount > 0 {
-                    let stamp = arena.pages[Int(s.pointee.mainPage)].stamp
+                    // A class with next to no main items has a main hand that stands still: there the other hand tells.
+                    let isUnproven = (s.pointee.used - s.pointee.probation) * 10 < s.pointee.used
+                    let stamp = isUnproven
+                        ? arena.pages[Int(s.pointee.probationPage)].probationStamp
+                        : arena.pages[Int(s.pointee.mainPage)].stamp
                     list[n] = ClassPressure(
                         id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
                         age: microseconds > stamp ? microseconds - stamp : 0,

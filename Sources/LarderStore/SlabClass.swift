@@ -53,6 +53,7 @@ extension Core {
         let meta = arena.pages + page
         let p = UInt32(page)
         meta.pointee.stamp = microseconds
+        meta.pointee.probationStamp = microseconds
         if s.pointee.pageCount == 0 {
             meta.pointee.ringNext = p
             meta.pointee.ringPrevious = p
