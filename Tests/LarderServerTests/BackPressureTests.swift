@@ -19,16 +19,17 @@ import Testing
         try withDaemon("-t", "1") { daemon in
             let other = try daemon.connect()
             try other.ask("set v 0 0 \(size)\r\n\(String(repeating: "v", count: size))\r\n", "STORED\r\n")
-            try other.ask("get v\r\n", "VALUE v 0 \(size)\r\n\(String(repeating: "v", count: size))\r\nEND\r\n")
+            try other.ask(
+                "get v\r\n", "VALUE v 0 \(size)\r\n\(String(repeating: "v", count: size))\r\nEND\r\n")
             let before = daemon.residentBytes
-            let wires = try (0 ..< 4).map { _ in try daemon.connect(receiveBuffer: 4096) }
+            let wires = try (0..<4).map { _ in try daemon.connect(receiveBuffer: 4096) }
             for wire in wires {
                 let count = 100_000_000 / size
                 let talk = size < 2000 ? "get v v v v v v v v v v\r\n" : "get v\r\n"
                 _ = try pour(wire, Array(String(repeating: talk, count: count).utf8), quietSeconds: 0.2)
             }
             var slowest = 0.0
-            for _ in 0 ..< 200 {
+            for _ in 0..<200 {
                 let start = Clock.now
                 try other.ask("mn\r\n", "MN\r\n")
                 try other.ask("get none\r\n", "END\r\n")
@@ -50,28 +51,30 @@ import Testing
         try withDaemon("-t", "1", "-m", "128") { daemon in
             let other = try daemon.connect()
             let value = String(repeating: "v", count: 50_000)
-            for index in 0 ..< 1000 {
+            for index in 0..<1000 {
                 try other.tell("set k\(index) 0 0 50000 noreply\r\n\(value)\r\n")
             }
             let before = daemon.residentBytes
             let wire = try daemon.connect(receiveBuffer: 4096)
-            let keys = (0 ..< 1000).map { "k\($0)" }.joined(separator: " ")
+            let keys = (0..<1000).map { "k\($0)" }.joined(separator: " ")
             _ = try pour(wire, Array("get \(keys)\r\n".utf8))
             // While it hangs, everything it was promised is deleted and written anew.
-            for index in 0 ..< 1000 {
+            for index in 0..<1000 {
                 try other.tell("delete k\(index) noreply\r\nset k\(index) 0 0 3 noreply\r\nnew\r\n")
             }
             let growth = daemon.residentBytes - before
             if Surroundings.sanitizer == nil {
                 #expect(growth < 8 << 20, "a stalled multiget costs \(growth >> 10) KiB")
             }
-            for index in 0 ..< 1000 {
+            for index in 0..<1000 {
                 let head = try wire.line().split(separator: " ")
                 guard head.count == 4, head[1] == "k\(index)", let length = Int(head[3]) else {
                     throw Trouble("\(head) where k\(index) should be")
                 }
                 let body = try wire.bytes(length + 2)
-                #expect(length == 3 || (length == 50_000 && body.allSatisfy { $0 == 0x76 || $0 == 13 || $0 == 10 }))
+                #expect(
+                    length == 3
+                        || (length == 50_000 && body.allSatisfy { $0 == 0x76 || $0 == 13 || $0 == 10 }))
             }
             try wire.expect("END\r\n")
         }
@@ -81,11 +84,13 @@ import Testing
     @Test func announcementsTakeNoMemory() throws {
         try withDaemon("-m", "32") { daemon in
             let reader = try daemon.connect()
-            for index in 0 ..< 1000 { try reader.tell("set keep\(index) 0 0 4 noreply\r\nhere\r\n") }
-            let wires = try (0 ..< 300).map { _ in try daemon.connect() }
+            for index in 0..<1000 { try reader.tell("set keep\(index) 0 0 4 noreply\r\nhere\r\n") }
+            let wires = try (0..<300).map { _ in try daemon.connect() }
             for wire in wires { try wire.send("set big 0 0 1000000\r\nabc") }
             for wire in wires.prefix(1) { wire.close() }
-            for index in 0 ..< 1000 { try reader.ask("get keep\(index)\r\n", "VALUE keep\(index) 0 4\r\nhere\r\nEND\r\n") }
+            for index in 0..<1000 {
+                try reader.ask("get keep\(index)\r\n", "VALUE keep\(index) 0 4\r\nhere\r\nEND\r\n")
+            }
             #expect(try reader.stats()["evictions"] == "0")
         }
     }

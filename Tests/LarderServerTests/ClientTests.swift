@@ -1,5 +1,5 @@
-// Real clients, unchanged, at their ordinary work. Their scripts stand in Clients/; what isn't installed is skipped
-// with a word, except in CI, which has to have it all.
+// Real clients, unchanged, at their ordinary work. Their scripts stand in Clients/; what isn't installed is
+// skipped with a word, except in CI, which has to have it all.
 import Foundation
 import Testing
 
@@ -29,9 +29,10 @@ import Testing
     ]
 
     @Test(arguments: pythonClients) func python(_ client: PythonClient) throws {
-        let there = try Self.python.map {
-            try ChildProcess.run($0, ["-c", "import \(client.modules)"], upTo: 60).ending == .exited(0)
-        } ?? false
+        let there =
+            try Self.python.map {
+                try ChildProcess.run($0, ["-c", "import \(client.modules)"], upTo: 60).ending == .exited(0)
+            } ?? false
         try Surroundings.require(there, "Python's \(client.modules)")
         try run(Self.python!, [client.script])
     }
@@ -45,9 +46,10 @@ import Testing
 
     @Test func perl() throws {
         let perl = Surroundings.find("perl")
-        let there = try perl.map {
-            try ChildProcess.run($0, ["-MCache::Memcached", "-e", "1"]).ending == .exited(0)
-        } ?? false
+        let there =
+            try perl.map {
+                try ChildProcess.run($0, ["-MCache::Memcached", "-e", "1"]).ending == .exited(0)
+            } ?? false
         try Surroundings.require(there, "Perl's Cache::Memcached")
         try run(perl!, ["perl_client.pl"])
     }
@@ -71,7 +73,8 @@ import Testing
         let tool = Surroundings.find("memccapable")
         try Surroundings.require(tool != nil, "memccapable (libmemcached-tools)")
         try withDaemon { daemon in
-            let said = try ChildProcess.run(tool!, ["-h", "127.0.0.1", "-p", String(daemon.port), "-a"], upTo: 60)
+            let said = try ChildProcess.run(
+                tool!, ["-h", "127.0.0.1", "-p", String(daemon.port), "-a"], upTo: 60)
             let rows = (said.output + said.errors).split(separator: "\n").map(String.init)
             let passed = rows.filter { $0.hasSuffix("[pass]") }
             let failed = rows.filter { $0.hasSuffix("[FAIL]") }
@@ -80,14 +83,18 @@ import Testing
     }
 
     @Test func libmemcachedTools() throws {
-        for tool in ["memcstat", "memccp", "memccat", "memcrm", "memcexist", "memcping", "memctouch", "memcflush"] {
+        for tool in [
+            "memcstat", "memccp", "memccat", "memcrm", "memcexist", "memcping", "memctouch", "memcflush",
+        ] {
             try Surroundings.require(Surroundings.find(tool) != nil, "\(tool) (libmemcached-tools)")
         }
         try withDaemon { daemon in
             let server = "--servers=127.0.0.1:\(daemon.port)"
             let file = daemon.folder.path("greeting")
             try "hello".write(toFile: file, atomically: true, encoding: .utf8)
-            func tool(_ name: String, _ arguments: String...) throws -> (ending: ChildProcess.Ending, output: String) {
+            func tool(_ name: String, _ arguments: String...) throws -> (
+                ending: ChildProcess.Ending, output: String
+            ) {
                 let said = try ChildProcess.run(Surroundings.find(name)!, [server] + arguments)
                 return (said.ending, said.output)
             }
@@ -114,29 +121,32 @@ import Testing
             let folder = try TemporaryFolder(), port = try ListenerTests.freePort()
             let user = Surroundings.runsAsRoot ? "user root;" : ""
             try """
-                \(user) daemon off; pid \(folder.path("pid")); error_log \(folder.path("log"));
-                events {}
-                http {
-                    access_log off;
-                    client_body_temp_path \(folder.path("a")); proxy_temp_path \(folder.path("b"));
-                    fastcgi_temp_path \(folder.path("c")); uwsgi_temp_path \(folder.path("d"));
-                    scgi_temp_path \(folder.path("e"));
-                    upstream cache { server 127.0.0.1:\(daemon.port); keepalive 8; }
-                    server {
-                        listen 127.0.0.1:\(port);
-                        location / { set $memcached_key $uri; memcached_pass cache; }
-                    }
+            \(user) daemon off; pid \(folder.path("pid")); error_log \(folder.path("log"));
+            events {}
+            http {
+                access_log off;
+                client_body_temp_path \(folder.path("a")); proxy_temp_path \(folder.path("b"));
+                fastcgi_temp_path \(folder.path("c")); uwsgi_temp_path \(folder.path("d"));
+                scgi_temp_path \(folder.path("e"));
+                upstream cache { server 127.0.0.1:\(daemon.port); keepalive 8; }
+                server {
+                    listen 127.0.0.1:\(port);
+                    location / { set $memcached_key $uri; memcached_pass cache; }
                 }
-                """.write(toFile: folder.path("nginx.conf"), atomically: true, encoding: .utf8)
-            let process = try ChildProcess(nginx!, ["-p", folder.root, "-c", folder.path("nginx.conf")], folder: folder)
+            }
+            """.write(toFile: folder.path("nginx.conf"), atomically: true, encoding: .utf8)
+            let process = try ChildProcess(
+                nginx!, ["-p", folder.root, "-c", folder.path("nginx.conf")], folder: folder)
             defer {
                 process.signal(SIGTERM)
                 _ = try? process.waitForEnd()
             }
             try wait(for: "nginx: \(process.errors)") { (try? Wire.tcp(port)) != nil }
-            for _ in 0 ..< 20 {
+            for _ in 0..<20 {
                 #expect(try ChildProcess.run(curl!, ["-s", "http://127.0.0.1:\(port)/page"]).output == page)
-                let missing = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)/none"]
+                let missing = [
+                    "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)/none",
+                ]
                 #expect(try ChildProcess.run(curl!, missing).output == "404")
             }
         }
@@ -146,34 +156,36 @@ import Testing
     @Test func nutcrackerOverThreeDaemons() throws {
         let nutcracker = Surroundings.find("nutcracker")
         try Surroundings.require(nutcracker != nil, "nutcracker (twemproxy)")
-        let daemons = try (0 ..< 3).map { _ in try Daemon() }
+        let daemons = try (0..<3).map { _ in try Daemon() }
         let folder = try TemporaryFolder()
         let port = try ListenerTests.freePort(), statsPort = try ListenerTests.freePort()
         // Named, so that the ring doesn't depend on the ports.
-        let servers = daemons.enumerated().map { "    - 127.0.0.1:\($1.port):1 cache\($0)" }.joined(separator: "\n")
+        let servers = daemons.enumerated().map { "    - 127.0.0.1:\($1.port):1 cache\($0)" }.joined(
+            separator: "\n")
         try """
-            pool:
-              listen: 127.0.0.1:\(port)
-              hash: md5
-              distribution: ketama
-              auto_eject_hosts: true
-              server_retry_timeout: 60000
-              server_failure_limit: 1
-              timeout: 2000
-              servers:
-            \(servers)
+        pool:
+          listen: 127.0.0.1:\(port)
+          hash: md5
+          distribution: ketama
+          auto_eject_hosts: true
+          server_retry_timeout: 60000
+          server_failure_limit: 1
+          timeout: 2000
+          servers:
+        \(servers)
 
-            """.write(toFile: folder.path("conf.yml"), atomically: true, encoding: .utf8)
+        """.write(toFile: folder.path("conf.yml"), atomically: true, encoding: .utf8)
         let process = try ChildProcess(
-            nutcracker!, ["-c", folder.path("conf.yml"), "-s", String(statsPort), "-a", "127.0.0.1"], folder: folder)
+            nutcracker!, ["-c", folder.path("conf.yml"), "-s", String(statsPort), "-a", "127.0.0.1"],
+            folder: folder)
         defer {
             process.signal(SIGTERM)
             _ = try? process.waitForEnd()
         }
         try wait(for: "nutcracker: \(process.errors)") { (try? Wire.tcp(port)) != nil }
         let wire = try Wire.tcp(port)
-        for index in 0 ..< 300 { try wire.ask("set k\(index) 0 0 5\r\nvalue\r\n", "STORED\r\n") }
-        let keys = (0 ..< 300).map { "k\($0)" }.joined(separator: " ")
+        for index in 0..<300 { try wire.ask("set k\(index) 0 0 5\r\nvalue\r\n", "STORED\r\n") }
+        let keys = (0..<300).map { "k\($0)" }.joined(separator: " ")
         try wire.send("get \(keys)\r\n")
         #expect(try wire.lines(through: "END").count == 601)
         for daemon in daemons { #expect(try daemon.connect().stats()["curr_items"] != "0") }
@@ -184,7 +196,7 @@ import Testing
         try wait(for: "the dead daemon to be ejected") {
             let probe = try Wire.tcp(port)
             var answers: [String] = []
-            for index in 0 ..< 60 {
+            for index in 0..<60 {
                 try probe.send("set again\(index) 0 0 1\r\nx\r\n")
                 answers.append(try probe.line())
             }

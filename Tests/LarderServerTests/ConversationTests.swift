@@ -26,7 +26,8 @@ import Testing
             try wire.ask("replace a 4294967295 0 0\r\n\r\n", "STORED\r\n")
             try wire.ask("get a\r\n", "VALUE a 4294967295 0\r\n\r\nEND\r\n")
             try wire.ask("set b 0 0 2\r\n\r\n\r\n", "STORED\r\n")
-            try wire.ask("get a b c b\r\n",
+            try wire.ask(
+                "get a b c b\r\n",
                 "VALUE a 4294967295 0\r\n\r\nVALUE b 0 2\r\n\r\n\r\nVALUE b 0 2\r\n\r\n\r\nEND\r\n")
         }
     }
@@ -165,7 +166,9 @@ import Testing
         try withDaemon { daemon in
             for talk in ["GET / HTTP/1.1\r\n", String(repeating: "x", count: 3000), "\u{80}"] {
                 let wire = try daemon.connect()
-                let bytes = talk == "\u{80}" ? [UInt8](repeating: 0x80, count: 1) + [UInt8](repeating: 0, count: 23)
+                let bytes =
+                    talk == "\u{80}"
+                    ? [UInt8](repeating: 0x80, count: 1) + [UInt8](repeating: 0, count: 23)
                     : Array(talk.utf8)
                 try wire.send(bytes)
                 let said = try wire.rest()
@@ -180,7 +183,8 @@ import Testing
             let wire = try daemon.connect()
             try wire.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n")
             let value = String(repeating: "v", count: 1 << 20)
-            try wire.ask("set a 0 0 \(value.count + 1)\r\n\(value)+\r\n",
+            try wire.ask(
+                "set a 0 0 \(value.count + 1)\r\n\(value)+\r\n",
                 "SERVER_ERROR object too large for cache\r\n")
             try wire.ask("get a\r\n", "END\r\n")
         }

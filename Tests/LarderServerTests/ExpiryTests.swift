@@ -16,8 +16,10 @@ import Testing
             try wire.ask("set long 0 2592001 1\r\nx\r\n", "STORED\r\n")
             try wire.ask("set y2038 0 2147483647 1\r\nx\r\n", "STORED\r\n")
             try wire.ask("get negative past long\r\n", "END\r\n")
-            try wire.ask("get never short soon month y2038\r\n", "VALUE never 0 1\r\nx\r\nVALUE short 0 1\r\nx\r\n"
-                + "VALUE soon 0 1\r\nx\r\nVALUE month 0 1\r\nx\r\nVALUE y2038 0 1\r\nx\r\nEND\r\n")
+            try wire.ask(
+                "get never short soon month y2038\r\n",
+                "VALUE never 0 1\r\nx\r\nVALUE short 0 1\r\nx\r\n"
+                    + "VALUE soon 0 1\r\nx\r\nVALUE month 0 1\r\nx\r\nVALUE y2038 0 1\r\nx\r\nEND\r\n")
             try wire.ask("touch short 0\r\n", "TOUCHED\r\n")
             try wire.ask("gat 1 month\r\n", "VALUE month 0 1\r\nx\r\nEND\r\n")
             let start = Clock.now
@@ -77,24 +79,24 @@ import Testing
         }
     }
 
-    /// Writers hammer away while another connection flushes: nothing from before a flush is seen after it, and
-    /// nothing from after it is lost.
+    /// Writers hammer away while another connection flushes: nothing from before a flush is seen after it,
+    /// and nothing from after it is lost.
     @Test func flushAllIsExactUnderLoad() throws {
         if Surroundings.daemon.hasSuffix("memcached") { return }
         let rounds = Surroundings.isLong ? 2000 : 150
         try withDaemon("-t", "4") { daemon in
             let controller = try daemon.connect()
-            let writers = try (0 ..< 8).map { _ in try daemon.connect() }
-            for round in 0 ..< rounds {
+            let writers = try (0..<8).map { _ in try daemon.connect() }
+            for round in 0..<rounds {
                 for (number, writer) in writers.enumerated() {
-                    let sets = (0 ..< 50).map { "set w\(number)-\($0) \(round) 0 1 noreply\r\nx\r\n" }.joined()
+                    let sets = (0..<50).map { "set w\(number)-\($0) \(round) 0 1 noreply\r\nx\r\n" }.joined()
                     try writer.send(sets + "mn\r\n")
                 }
                 for writer in writers { try writer.expect("MN\r\n") }
                 try controller.ask("flush_all\r\n", "OK\r\n")
                 for (number, writer) in writers.enumerated() {
                     try writer.send("set fresh\(number) 0 0 1 noreply\r\ny\r\n")
-                    let keys = (0 ..< 50).map { "w\(number)-\($0)" }.joined(separator: " ")
+                    let keys = (0..<50).map { "w\(number)-\($0)" }.joined(separator: " ")
                     try writer.send("get \(keys) fresh\(number)\r\n")
                 }
                 for (number, writer) in writers.enumerated() {
@@ -110,17 +112,19 @@ import Testing
         try withDaemon("-m", "32") { daemon in
             let wire = try daemon.connect()
             let value = String(repeating: "e", count: 1000)
-            for index in 0 ..< 2000 { try wire.tell("set keep\(index) 0 0 1000 noreply\r\n\(value)\r\n") }
-            for batch in 0 ..< 16 {
-                try wire.tell((0 ..< 1000).map { "set brief\(batch)-\($0) 0 1 1000 noreply\r\n\(value)\r\n" }.joined())
+            for index in 0..<2000 { try wire.tell("set keep\(index) 0 0 1000 noreply\r\n\(value)\r\n") }
+            for batch in 0..<16 {
+                try wire.tell(
+                    (0..<1000).map { "set brief\(batch)-\($0) 0 1 1000 noreply\r\n\(value)\r\n" }.joined())
             }
             Clock.pass(2.2)
-            for batch in 0 ..< 16 {
-                try wire.tell((0 ..< 1000).map { "set next\(batch)-\($0) 0 0 1000 noreply\r\n\(value)\r\n" }.joined())
+            for batch in 0..<16 {
+                try wire.tell(
+                    (0..<1000).map { "set next\(batch)-\($0) 0 0 1000 noreply\r\n\(value)\r\n" }.joined())
                 Clock.pass(0.05)
             }
             var kept = 0
-            for index in 0 ..< 2000 {
+            for index in 0..<2000 {
                 try wire.send("mg keep\(index)\r\n")
                 if try wire.line() == "HD" { kept += 1 }
             }

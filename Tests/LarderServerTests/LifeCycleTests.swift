@@ -1,12 +1,12 @@
-// Starting and ending: signals, background, pid files, privileges, a restart on the same port, what the command
-// line refuses.
+// Starting and ending: signals, background, pid files, privileges, a restart on the same port, what the
+// command line refuses.
 import Foundation
 import Testing
 
 @Suite struct LifeCycleTests {
     @Test(arguments: [SIGTERM, SIGINT]) func stopsAtOnceWithConnectionsOpen(_ signal: Int32) throws {
         let daemon = try Daemon()
-        let wires = try (0 ..< 100).map { _ in try daemon.connect() }
+        let wires = try (0..<100).map { _ in try daemon.connect() }
         for (index, wire) in wires.enumerated() {
             switch index % 3 {
             case 0: try wire.ask("mn\r\n", "MN\r\n")
@@ -33,7 +33,8 @@ import Testing
         let start = Clock.now
         try withDaemon { daemon in
             try daemon.connect().ask("mn\r\n", "MN\r\n")
-            // 10 ms is the aim of a release build on a quiet machine; here it's a debug build among other tests.
+            // 10 ms is the aim of a release build on a quiet machine; here it's a debug build among other
+            // tests.
             #expect(Clock.now - start < 1)
         }
     }
@@ -41,9 +42,9 @@ import Testing
     @Test func killedAndStartedAgainOnTheSamePort() throws {
         let port = try ListenerTests.freePort()
         let options = ["-p", String(port), "-l", "127.0.0.1"]
-        for _ in 0 ..< 3 {
+        for _ in 0..<3 {
             let daemon = try Daemon(options, picksPort: false)
-            let wires = try (0 ..< 20).map { _ in try daemon.connect() }
+            let wires = try (0..<20).map { _ in try daemon.connect() }
             for wire in wires { try wire.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n") }
             daemon.process.signal(SIGKILL)
             #expect(try daemon.process.waitForEnd() == .killed(SIGKILL))
@@ -126,8 +127,10 @@ import Testing
 
     @Test func acceptsWhatPeopleHaveInTheirConfiguration() throws {
         try withDaemon(
-            "-v", "-m64", "-c", "512", "-t", "2", "-b", "100", "-R", "50", "-f", "1.1", "-n", "72", "-L", "-F",
-            "-o", "modern,maxconns_fast,hashpower=16,idle_timeout=0", "-o", "slab_reassign,lru_crawler,lru_maintainer",
+            "-v", "-m64", "-c", "512", "-t", "2", "-b", "100", "-R", "50", "-f", "1.1", "-n", "72", "-L",
+            "-F",
+            "-o", "modern,maxconns_fast,hashpower=16,idle_timeout=0", "-o",
+            "slab_reassign,lru_crawler,lru_maintainer",
             "-o", "hash_algorithm=murmur3,no_modern,slab_automove=1,slab_chunk_max=512k,relaxed_privileges"
         ) { daemon in
             let wire = try daemon.connect()
@@ -145,8 +148,8 @@ import Testing
             let keeper = try daemon.connect()
             try keeper.ask("mn\r\n", "MN\r\n")
             let before = daemon.openDescriptors
-            for _ in 0 ..< 20 {
-                let wires = try (0 ..< 50).map { _ in try daemon.connect() }
+            for _ in 0..<20 {
+                let wires = try (0..<50).map { _ in try daemon.connect() }
                 for wire in wires { try wire.ask("mn\r\n", "MN\r\n") }
             }
             try wait(for: "descriptors to be closed") { daemon.openDescriptors <= before }

@@ -68,7 +68,8 @@ import Testing
         let holder = try BoundSocket()
         let folder = try TemporaryFolder()
         let daemon = try Daemon(
-            ["-p", String(holder.port), "-l", "127.0.0.1"], folder: folder, picksPort: false, waitsForPorts: false)
+            ["-p", String(holder.port), "-l", "127.0.0.1"], folder: folder, picksPort: false,
+            waitsForPorts: false)
         #expect(try daemon.process.waitForEnd() == .exited(71))
         #expect(daemon.process.errors.contains(String(holder.port)), "\(daemon.process.errors)")
     }
@@ -76,9 +77,10 @@ import Testing
     @Test func unixSocketWithAStaleFile() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("larder.sock")
-        for _ in 0 ..< 2 {
+        for _ in 0..<2 {
             // Killed, it leaves its socket behind; the next one takes the path over.
-            let daemon = try Daemon(["-s", path, "-a", "0766"], folder: folder, picksPort: false, waitsForPorts: false)
+            let daemon = try Daemon(
+                ["-s", path, "-a", "0766"], folder: folder, picksPort: false, waitsForPorts: false)
             try wait(for: "the unix socket") { (try? Wire.unix(path)) != nil }
             let wire = try Wire.unix(path)
             try wire.ask("set a 0 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
@@ -112,7 +114,8 @@ import Testing
     @Test func portZeroIsOff() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("only.sock")
-        let daemon = try Daemon(["-p", "0", "-s", path], folder: folder, picksPort: false, waitsForPorts: false)
+        let daemon = try Daemon(
+            ["-p", "0", "-s", path], folder: folder, picksPort: false, waitsForPorts: false)
         try wait(for: "the unix socket") { (try? Wire.unix(path)) != nil }
         let ports = (try? String(contentsOfFile: folder.path("larder.ports"), encoding: .utf8)) ?? ""
         #expect(Daemon.parse(ports).isEmpty, "\(ports)")

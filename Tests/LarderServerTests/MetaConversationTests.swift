@@ -84,8 +84,8 @@ import Testing
     @Test func oneWinnerPerRound() throws {
         let rounds = Surroundings.isLong ? 1000 : 60
         try withDaemon { daemon in
-            let wires = try (0 ..< 50).map { _ in try daemon.connect() }
-            for round in 0 ..< rounds {
+            let wires = try (0..<50).map { _ in try daemon.connect() }
+            for round in 0..<rounds {
                 let key = "race-\(round % 7)"
                 if round >= 7 { try wires[0].ask("md \(key) q\r\nmn\r\n", "MN\r\n") }
                 try race(wires, Array("mg \(key) v N30\r\n".utf8), round)
@@ -107,6 +107,7 @@ import Testing
             if words.contains("W") { winners += 1 } else if words.contains("Z") { losers += 1 }
             #expect(words.contains("X") == stale, "\(head)")
         }
-        #expect(winners == 1 && losers == wires.count - 1, "round \(round): \(winners) winners, \(losers) losers")
+        #expect(
+            winners == 1 && losers == wires.count - 1, "round \(round): \(winners) winners, \(losers) losers")
     }
 }

@@ -1,5 +1,5 @@
-// Bytes in quantity and in crumbs: big values, long pipelines, long multigets, input cut anywhere, connections that
-// break off.
+// Bytes in quantity and in crumbs: big values, long pipelines, long multigets, input cut anywhere,
+// connections that break off.
 import Foundation
 import Testing
 
@@ -53,7 +53,7 @@ import Testing
             let count = 10_000
             try wire.send(String(repeating: "get a\r\nget b\r\n", count: count))
             let answer = Array("VALUE a 0 100\r\n\(value)\r\nEND\r\nEND\r\n".utf8)
-            for _ in 0 ..< count {
+            for _ in 0..<count {
                 guard try wire.bytes(answer.count) == answer else { throw Trouble("an answer out of place") }
             }
             try wire.tell("")
@@ -63,7 +63,7 @@ import Testing
     @Test(arguments: [1000, 70_000]) func longMultigets(_ count: Int) throws {
         try withDaemon { daemon in
             let wire = try daemon.connect()
-            let keys = (0 ..< count).map { "key:\($0)" }
+            let keys = (0..<count).map { "key:\($0)" }
             // Every third key is missing.
             let sets = keys.enumerated().filter { $0.offset % 3 != 0 }
                 .map { "set \($0.element) \($0.offset) 0 7 noreply\r\nvalue-\($0.offset % 10)\r\n" }
@@ -82,7 +82,8 @@ import Testing
     @Test func aByteAtATime() throws {
         try withDaemon { daemon in
             let wire = try daemon.connect()
-            let talk = "set a 1 0 5\r\nab\r\nc\r\nget a b  c \r\nincr x 1\r\nms m 2 T0 c O1\r\nhi\r\nmg m v k\r\n"
+            let talk =
+                "set a 1 0 5\r\nab\r\nc\r\nget a b  c \r\nincr x 1\r\nms m 2 T0 c O1\r\nhi\r\nmg m v k\r\n"
                 + "set b 0 0 2 noreply\r\nxy\r\ngets q\r\ndelete b\r\nmn\r\n"
             for byte in talk.utf8 {
                 // No delay: TCP_NODELAY makes a packet of each.
@@ -100,7 +101,7 @@ import Testing
             let reader = try daemon.connect()
             try reader.ask("set a 0 0 3\r\nold\r\n", "STORED\r\n")
             let half = Array("set a 0 0 1000000\r\n".utf8) + [UInt8](repeating: 0x68, count: 600_000)
-            for round in 0 ..< 100 {
+            for round in 0..<100 {
                 let wire = try daemon.connect()
                 try wire.send(half)
                 if round % 2 == 0 { wire.reset() } else { wire.close() }
@@ -108,7 +109,9 @@ import Testing
                     try reader.stats()["curr_connections"].flatMap { Int($0) } ?? 99 <= 4
                 }
             }
-            for cut in ["g", "get", "get a", "get a\r", "set a 0 0 3\r\nne", "set a 0 0 3\r\nnew", "mg a", "incr a 1"] {
+            for cut in [
+                "g", "get", "get a", "get a\r", "set a 0 0 3\r\nne", "set a 0 0 3\r\nnew", "mg a", "incr a 1",
+            ] {
                 let wire = try daemon.connect()
                 try wire.send(cut)
                 wire.finishSending()
@@ -116,7 +119,7 @@ import Testing
             }
             try reader.ask("get a\r\n", "VALUE a 0 3\r\nold\r\nEND\r\n")
             let value = String(repeating: "v", count: 900_000)
-            for index in 0 ..< 10 { try reader.ask("set n\(index) 0 0 900000\r\n\(value)\r\n", "STORED\r\n") }
+            for index in 0..<10 { try reader.ask("set n\(index) 0 0 900000\r\n\(value)\r\n", "STORED\r\n") }
         }
     }
 
@@ -131,14 +134,17 @@ import Testing
         }
     }
 
-    /// `quit`, a reset, an error that closes: none may leave anything to whoever comes next on the same worker.
+    /// `quit`, a reset, an error that closes: none may leave anything to whoever comes next on the same
+    /// worker.
     @Test func nothingIsLeftToTheNextConnection() throws {
         try withDaemon("-t", "1") { daemon in
-            for round in 0 ..< 60 {
+            for round in 0..<60 {
                 let leaving = try daemon.connect()
                 let value = String(repeating: "s", count: 5000)
                 try leaving.send("set secret 0 0 5000\r\n\(value)\r\n")
-                try leaving.send(String(repeating: "get secret\r\n", count: 20) + ["quit\r\n", "", "GET / HTTP/1.0\r\n"][round % 3])
+                try leaving.send(
+                    String(repeating: "get secret\r\n", count: 20)
+                        + ["quit\r\n", "", "GET / HTTP/1.0\r\n"][round % 3])
                 if round % 3 == 1 { leaving.reset() } else if round % 2 == 0 { leaving.close() }
                 let next = try daemon.connect()
                 try next.ask("mn\r\n", "MN\r\n")
@@ -151,7 +157,9 @@ import Testing
         try withDaemon("-t", "1") { daemon in
             let wire = try daemon.connect()
             let value = String(repeating: "q", count: 100_000)
-            try wire.send("set a 0 0 100000\r\n\(value)\r\n" + String(repeating: "get a\r\n", count: 50) + "quit\r\nget a\r\n")
+            try wire.send(
+                "set a 0 0 100000\r\n\(value)\r\n" + String(repeating: "get a\r\n", count: 50)
+                    + "quit\r\nget a\r\n")
             let answer = "VALUE a 0 100000\r\n\(value)\r\nEND\r\n"
             #expect(try wire.rest().count == 8 + 50 * answer.utf8.count)
         }

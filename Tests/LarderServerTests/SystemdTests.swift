@@ -12,7 +12,9 @@ import Testing
             path = folder.path("notify")
             descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             let descriptor = self.descriptor
-            guard withUnixAddress(path, { bind(descriptor, $0, $1) }) == 0 else { throw Trouble("no notify socket") }
+            guard withUnixAddress(path, { bind(descriptor, $0, $1) }) == 0 else {
+                throw Trouble("no notify socket")
+            }
             chmod(path, 0o777)
         }
 
@@ -21,7 +23,9 @@ import Testing
         /// The next notice.
         func notice() throws -> String {
             var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&ready, 1, Int32(Surroundings.patience * 1000)) == 1 else { throw Trouble("no notice came") }
+            guard poll(&ready, 1, Int32(Surroundings.patience * 1000)) == 1 else {
+                throw Trouble("no notice came")
+            }
             var bytes = [UInt8](repeating: 0, count: 4096)
             let count = recv(descriptor, &bytes, bytes.count, 0)
             return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
@@ -31,7 +35,8 @@ import Testing
     @Test func tellsWhenItIsReadyAndWhenItStops() throws {
         let folder = try TemporaryFolder()
         let socket = try NotifySocket(folder)
-        let daemon = try Daemon(folder: folder, environment: ["NOTIFY_SOCKET": socket.path], waitsForPorts: false)
+        let daemon = try Daemon(
+            folder: folder, environment: ["NOTIFY_SOCKET": socket.path], waitsForPorts: false)
         #expect(try socket.notice().split(separator: "\n").contains("READY=1"))
         // Ready means ready: the port answers at once.
         let text = try String(contentsOfFile: folder.path("larder.ports"), encoding: .utf8)
@@ -60,7 +65,7 @@ import Testing
         // Connections wait in the socket's queue from before the daemon has started.
         let wire = try Wire.tcp(socket.port)
         try wire.ask("set a 0 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
-        let others = try (0 ..< 20).map { _ in try Wire.tcp(socket.port) }
+        let others = try (0..<20).map { _ in try Wire.tcp(socket.port) }
         for other in others { try other.ask("get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n") }
         process.signal(SIGTERM)
         #expect(try process.waitForEnd() == .exited(0), "\(process.errors)")
@@ -87,12 +92,15 @@ import Testing
                 let words = row.dropFirst("ExecStart=".count).split(separator: " ").dropFirst()
                 return "ExecStart=/bin/true " + words.joined(separator: " ")
             }
-            try rows.joined(separator: "\n").write(toFile: folder.path(name), atomically: true, encoding: .utf8)
+            try rows.joined(separator: "\n").write(
+                toFile: folder.path(name), atomically: true, encoding: .utf8)
         }
         let paths = [folder.path("larder.service"), folder.path("larder.socket")]
         let said = try ChildProcess.run(verifier!, ["verify", "--man=no"] + paths)
         #expect(said.ending == .exited(0), "\(said.errors)")
-        let complaints = said.errors.split(separator: "\n").filter { $0.contains(folder.root) || $0.contains("larder") }
+        let complaints = said.errors.split(separator: "\n").filter {
+            $0.contains(folder.root) || $0.contains("larder")
+        }
         #expect(complaints.isEmpty, "\(said.errors)")
     }
 }

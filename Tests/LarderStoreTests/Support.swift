@@ -1,3 +1,4 @@
+// What the store's tests share.
 import Glibc
 import Testing
 

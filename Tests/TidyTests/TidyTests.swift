@@ -1,4 +1,5 @@
-// The house rules, read off the sources themselves: sizes, who may import what, and where unsafe code may stand.
+// The house rules, read off the sources themselves: sizes, who may import what, and where unsafe code may
+// stand.
 import Foundation
 import Testing
 
@@ -17,7 +18,8 @@ import Testing
     static let files: [SourceFile] = {
         var files: [SourceFile] = []
         for top in ["Sources", "Tests"] {
-            let names = FileManager.default.enumerator(atPath: root + "/" + top)?.compactMap { $0 as? String } ?? []
+            let names =
+                FileManager.default.enumerator(atPath: root + "/" + top)?.compactMap { $0 as? String } ?? []
             for name in names.sorted() where [".swift", ".c", ".h"].contains(where: { name.hasSuffix($0) }) {
                 let text = (try? String(contentsOfFile: "\(root)/\(top)/\(name)", encoding: .utf8)) ?? ""
                 files.append(SourceFile(path: top + "/" + name, lines: text.components(separatedBy: "\n")))
@@ -28,7 +30,9 @@ import Testing
 
     static var sources: [SourceFile] { files.filter { $0.path.hasPrefix("Sources/") } }
 
-    private func expectNone(_ faults: [String], _ rule: Comment, sourceLocation: SourceLocation = #_sourceLocation) {
+    private func expectNone(
+        _ faults: [String], _ rule: Comment, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
         #expect(faults.isEmpty, "\(rule): \(faults.joined(separator: "\n"))", sourceLocation: sourceLocation)
     }
 
@@ -37,8 +41,9 @@ import Testing
     }
 
     @Test func filesAreShort() {
-        expectNone(Self.files.filter { $0.lines.count > 501 }.map { "\($0.path): \($0.lines.count)" },
-                   "no file over 500 lines")
+        expectNone(
+            Self.files.filter { $0.lines.count > 501 }.map { "\($0.path): \($0.lines.count)" },
+            "no file over 500 lines")
     }
 
     @Test func linesAreShort() {
@@ -58,23 +63,32 @@ import Testing
 
     @Test func filesSayWhatTheyAreFor() {
         let faults = Self.files.filter { $0.name != "main.swift" && !$0.name.hasSuffix(".c") }
-            .filter { !["//", "/*"].contains($0.lines.first { !$0.isEmpty && !$0.hasPrefix("#") }.map { String($0.prefix(2)) }) }
+            .filter {
+                !["//", "/*"].contains(
+                    $0.lines.first { !$0.isEmpty && !$0.hasPrefix("#") }.map { String($0.prefix(2)) })
+            }
             .map(\.path)
         expectNone(faults, "a file opens with the sentence that says what it is for")
     }
 
     // MARK: functions
 
-    /// From a line that opens a function, initialiser or test to the line that closes it at the same indentation.
+    /// From a line that opens a function, initialiser or test to the line that closes it at the same
+    /// indentation.
     @Test func functionsAreShort() {
         var faults: [String] = []
         for file in Self.files where file.name.hasSuffix(".swift") {
             for (index, line) in file.lines.enumerated() where Self.opensFunction(line) {
                 let indentation = line.prefix { $0 == " " }
                 let closing = indentation + "}"
-                guard let last = file.lines[index...].firstIndex(where: { $0 == closing || $0.hasPrefix(closing + " ") })
+                guard
+                    let last = file.lines[index...].firstIndex(where: {
+                        $0 == closing || $0.hasPrefix(closing + " ")
+                    })
                 else { continue }
-                if last - index + 1 > 70 { faults.append("\(file.path):\(index + 1) has \(last - index + 1) lines") }
+                if last - index + 1 > 70 {
+                    faults.append("\(file.path):\(index + 1) has \(last - index + 1) lines")
+                }
             }
         }
         expectNone(faults, "no function over 70 lines")
@@ -82,11 +96,15 @@ import Testing
 
     private static func opensFunction(_ line: String) -> Bool {
         let text = line.drop { $0 == " " }
-        if text.hasPrefix("//") || line.hasSuffix("}") { return false }
+        // A requirement of a protocol has no body; a signature of several lines ends its first with a
+        // parenthesis.
+        guard line.hasSuffix("{") || line.hasSuffix("("), !text.hasPrefix("//") else { return false }
         let words = text.split { !($0.isLetter || $0 == "_") }
         let modifiers: Set<Substring> = [
-            "public", "private", "fileprivate", "internal", "package", "static", "mutating", "consuming", "borrowing",
-            "final", "inline", "__always", "never", "Test", "discardableResult", "unsafe", "convenience", "override",
+            "public", "private", "fileprivate", "internal", "package", "static", "mutating", "consuming",
+            "borrowing",
+            "final", "inline", "__always", "never", "Test", "discardableResult", "unsafe", "convenience",
+            "override",
             "usableFromInline", "inlinable", "nonmutating", "noinline", "arguments",
         ]
         let head = words.first { !modifiers.contains($0) }
@@ -97,7 +115,9 @@ import Testing
 
     @Test func noFoundationInTheDaemon() {
         let faults = Self.sources.flatMap { file in
-            file.lines.filter { $0.contains("import Foundation") || $0.contains("import Dispatch") }.map { _ in file.path }
+            file.lines.filter { $0.contains("import Foundation") || $0.contains("import Dispatch") }.map {
+                _ in file.path
+            }
         }
         expectNone(faults, "no Foundation in Sources")
     }
@@ -121,7 +141,8 @@ import Testing
     private static func imports(_ file: SourceFile) -> [String] {
         file.lines.compactMap { line in
             let words = line.split(separator: " ")
-            guard let at = words.firstIndex(of: "import"), at < 3, words.count > at + 1, !line.hasPrefix("//") else {
+            guard let at = words.firstIndex(of: "import"), at < 3, words.count > at + 1, !line.hasPrefix("//")
+            else {
                 return nil
             }
             return String(words.last!)
@@ -141,13 +162,16 @@ import Testing
         for file in Self.sources where file.name.hasSuffix(".swift") {
             for construct in UnsafeCode.Construct.allCases {
                 let used = file.lines.contains { construct.appears(in: $0) }
-                let listed = UnsafeCode.table["\(file.room)/\(file.name)"]?.constructs.contains(construct) ?? false
+                let listed =
+                    UnsafeCode.table["\(file.room)/\(file.name)"]?.constructs.contains(construct) ?? false
                 if used && !listed { faults.append("\(file.path) uses \(construct.rawValue)") }
                 if !used && listed { faults.append("\(file.path) no longer uses \(construct.rawValue)") }
             }
         }
         let names = Set(Self.sources.map { "\($0.room)/\($0.name)" })
-        faults += UnsafeCode.table.keys.filter { !names.contains($0) }.map { "\($0) is listed and doesn't exist" }
+        faults += UnsafeCode.table.keys.filter { !names.contains($0) }.map {
+            "\($0) is listed and doesn't exist"
+        }
         expectNone(faults, "unsafe constructs stand in the files of the table, with their reason")
     }
 

@@ -47,7 +47,9 @@ final class ChildProcess: Sendable {
         defer { (argv + envp).forEach { free($0) } }
         var pid: pid_t = 0
         let failure = posix_spawn(&pid, program, &actions, &attributes, &argv, &envp)
-        guard failure == 0 else { throw Trouble("can't start \(program): \(String(cString: strerror(failure)))") }
+        guard failure == 0 else {
+            throw Trouble("can't start \(program): \(String(cString: strerror(failure)))")
+        }
         self.pid = pid
     }
 
@@ -98,8 +100,9 @@ final class ChildProcess: Sendable {
             let ending = try child.waitForEnd(upTo: seconds)
             return (ending, child.output, child.errors)
         } catch {
-            throw Trouble("\(program) \(arguments.joined(separator: " ")): \(error)\n"
-                + child.output + child.errors)
+            throw Trouble(
+                "\(program) \(arguments.joined(separator: " ")): \(error)\n"
+                    + child.output + child.errors)
         }
     }
 }
@@ -109,7 +112,8 @@ final class TemporaryFolder: Sendable {
     let root: String
 
     init() throws {
-        var template = Array((NSTemporaryDirectory() as NSString).appendingPathComponent("larder-XXXXXX").utf8CString)
+        var template = Array(
+            (NSTemporaryDirectory() as NSString).appendingPathComponent("larder-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw Trouble("can't make a temporary folder") }
         root = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         chmod(root, 0o755)

@@ -1,4 +1,5 @@
-// A daemon started for one test, on ports of its own choosing, with everything it leaves in a temporary folder.
+// A daemon started for one test, on ports of its own choosing, with everything it leaves in a temporary
+// folder.
 import Foundation
 import Testing
 
@@ -12,7 +13,8 @@ final class Daemon {
 
     /// Starts a daemon and returns when it has told its ports. With `listens` false no `-p` is added.
     init(
-        _ options: [String] = [], kind: Kind = .larder, folder: TemporaryFolder? = nil, picksPort: Bool = true,
+        _ options: [String] = [], kind: Kind = .larder, folder: TemporaryFolder? = nil,
+        picksPort: Bool = true,
         environment: [String: String] = [:], descriptors: [Int32] = [], waitsForPorts: Bool = true
     ) throws {
         let folder = try folder ?? TemporaryFolder()
@@ -33,7 +35,9 @@ final class Daemon {
         try? FileManager.default.removeItem(atPath: portFile)
         var surroundings = environment
         surroundings["MEMCACHED_PORT_FILENAME"] = portFile
-        if kind == .larder, Surroundings.sanitizer == "address" { surroundings["ASAN_OPTIONS"] = "detect_leaks=0" }
+        if kind == .larder, Surroundings.sanitizer == "address" {
+            surroundings["ASAN_OPTIONS"] = "detect_leaks=0"
+        }
         process = try ChildProcess(
             program, arguments + options, folder: folder, name: name, environment: surroundings,
             descriptors: descriptors)
@@ -70,10 +74,14 @@ final class Daemon {
     private func status(_ name: String) -> Int {
         let text = (try? String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)) ?? ""
         let row = text.split(separator: "\n").first { $0.hasPrefix(name + ":") } ?? ""
-        return row.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) } ?? 0
+        return row.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) }
+            ?? 0
     }
 
     var residentBytes: Int { status("VmRSS") << 10 }
+
+    /// What of it is the process's own: without code and libraries, which are shared and depend on the build.
+    var ownBytes: Int { (status("RssAnon") + status("RssShmem")) << 10 }
     var userID: Int { status("Uid") }
 
     var openDescriptors: Int {
@@ -92,7 +100,8 @@ final class Daemon {
 
     func expectNoReport(sourceLocation: SourceLocation = #_sourceLocation) {
         let errors = process.errors
-        let mark = errors.range(of: "ThreadSanitizer") ?? errors.range(of: "AddressSanitizer")
+        let mark =
+            errors.range(of: "ThreadSanitizer") ?? errors.range(of: "AddressSanitizer")
             ?? errors.range(of: "Fatal error") ?? errors.range(of: "runtime error:")
         if let mark {
             let report = errors[mark.lowerBound...].prefix(6000)

@@ -7,12 +7,14 @@ enum Surroundings {
     /// The daemon under test: `LARDER_DAEMON`, or the `larder` built beside this test bundle.
     static let daemon: String = {
         if let path = variable("LARDER_DAEMON") { return path }
-        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        let bundle =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("larder").path
     }()
 
-    /// The daemon whose answers Larder's are held against. `LARDER_ORACLE` names another than the installed one.
+    /// The daemon whose answers Larder's are held against. `LARDER_ORACLE` names another than the installed
+    /// one.
     static let oracle: String? = variable("LARDER_ORACLE") ?? find("memcached")
 
     /// True when the oracle is memcached 1.6.45, which the rows of differences mostly side with.

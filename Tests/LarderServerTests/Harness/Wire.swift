@@ -1,4 +1,5 @@
-// One connection to a daemon, byte-exact: sends what it is told, reads up to a deadline, never blocks for ever.
+// One connection to a daemon, byte-exact: sends what it is told, reads up to a deadline, never blocks for
+// ever.
 import Foundation
 import Testing
 
@@ -128,7 +129,7 @@ final class Wire {
             }
         }
         defer { taken += count }
-        return Array(received[taken ..< taken + count])
+        return Array(received[taken..<taken + count])
     }
 
     /// The next line, without its line end.
@@ -145,7 +146,7 @@ final class Wire {
         while true {
             if let feed = received[seen...].firstIndex(of: 10) {
                 defer { taken = feed + 1 }
-                return Array(received[taken ... feed])
+                return Array(received[taken...feed])
             }
             let scanned = received.count - taken
             guard try more(until: end) else {
@@ -183,19 +184,21 @@ final class Wire {
         try expect(expected, after: text, sourceLocation: sourceLocation)
     }
 
-    func expect(_ expected: String, after text: String = "", sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expect(
+        _ expected: String, after text: String = "", sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         let end = Clock.now + Surroundings.patience
         let wanted = Array(expected.utf8)
         while received.count - taken < wanted.count {
             let soFar = received[taken...]
             guard wanted.starts(with: soFar), try more(until: end) else { break }
         }
-        let got = Array(received[taken ..< min(received.count, taken + wanted.count)])
+        let got = Array(received[taken..<min(received.count, taken + wanted.count)])
         taken += got.count
         if got != wanted {
             let context = text.isEmpty ? "" : " to \(printable(Array(text.utf8.prefix(300))))"
             Issue.record(
-                "answer\(context) is \(printable(Array(got.suffix(300)))), not \(printable(Array(wanted.suffix(300))))",
+                "answer\(context) is \(printable(got.suffix(300))), not \(printable(wanted.suffix(300)))",
                 sourceLocation: sourceLocation)
             throw Trouble("conversation out of step")
         }
@@ -219,13 +222,13 @@ final class Wire {
 }
 
 /// Bytes as a person can read them, line ends and all.
-func printable(_ bytes: [UInt8]) -> String {
+func printable(_ bytes: some Sequence<UInt8>) -> String {
     var text = "\""
     for byte in bytes {
         switch byte {
         case 13: text += "\\r"
         case 10: text += "\\n"
-        case 32 ..< 127: text.unicodeScalars.append(Unicode.Scalar(byte))
+        case 32..<127: text.unicodeScalars.append(Unicode.Scalar(byte))
         default: text += "\\x" + String(byte, radix: 16)
         }
     }

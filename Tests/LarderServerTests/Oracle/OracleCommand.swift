@@ -35,12 +35,13 @@ struct OracleCommand {
 
     /// The keys it may change, for putting both daemons into the same state again.
     var keys: [String] {
-        let candidates = switch verb {
-        case "gat", "gats": words.dropFirst(2)
-        case "get", "gets": words.dropFirst(1)
-        default: words.dropFirst(1).prefix(1)
-        }
-        return candidates.filter { (1 ... 250).contains($0.utf8.count) }
+        let candidates =
+            switch verb {
+            case "gat", "gats": words.dropFirst(2)
+            case "get", "gets": words.dropFirst(1)
+            default: words.dropFirst(1).prefix(1)
+            }
+        return candidates.filter { (1...250).contains($0.utf8.count) }
     }
 }
 
@@ -52,9 +53,10 @@ struct OracleGenerator {
     /// Whether the oracle knows the flags that came after 1.6.18.
     let modern: Bool
 
-    static let textKeys = (0 ..< 8).map { "k\($0)" }
+    static let textKeys =
+        (0..<8).map { "k\($0)" }
         + [String(repeating: "L", count: 250), "caf\u{e9}", "a,b;c", "\u{1}\u{7f}"]
-    static let numberKeys = (0 ..< 5).map { "n\($0)" }
+    static let numberKeys = (0..<5).map { "n\($0)" }
     static let encodedKeys = ["AAEC", "Zm9v", "/+8=", "IA=="]
     static let tooLong = String(repeating: "X", count: 251)
 
@@ -79,39 +81,46 @@ struct OracleGenerator {
     }
 
     mutating func exptime() -> String {
-        random.pick(["0", "0", "0", "0", "-1", "100000", "1000000", "2592000", "2592001", "1000000000",
-                     "2147483647", "-2147483648"])
+        random.pick([
+            "0", "0", "0", "0", "-1", "100000", "1000000", "2592000", "2592001", "1000000000",
+            "2147483647", "-2147483648",
+        ])
     }
 
     mutating func flags() -> String {
         random.pick(["0", "0", "0", "1", "65535", "65536", "2147483648", "4294967295"])
     }
 
-    /// Values for keys that are read as numbers are numbers, so that their padding can be told from their text.
+    /// Values for keys that are read as numbers are numbers, so that their padding can be told from their
+    /// text.
     mutating func value(for key: String) -> [UInt8] {
         if key.hasPrefix("n") {
-            return Array(random.pick(["0", "1", "9", "10", "99", "100", "12345", "4294967295", "999999999999"]).utf8)
+            return Array(
+                random.pick(["0", "1", "9", "10", "99", "100", "12345", "4294967295", "999999999999"]).utf8)
         }
         let size = random.pick([0, 1, 2, 3, 5, 10, 33, 100, 1000, random.below(300), random.below(9000)])
         let alphabet = Array("abcxyzEND VALUE\r\n\0\u{7f}".utf8)
         // The first byte is a letter: what incr makes of white space alone is nobody's promise.
-        return (0 ..< size).map { $0 == 0 ? random.pick(Array("abcxyzEV".utf8)) : random.pick(alphabet) }
+        return (0..<size).map { $0 == 0 ? random.pick(Array("abcxyzEV".utf8)) : random.pick(alphabet) }
     }
 
     // MARK: classic
 
     mutating func classic() -> OracleCommand {
         switch random.below(100) {
-        case 0 ..< 25: return retrieval()
-        case 25 ..< 60: return storage()
-        case 60 ..< 70: return maybeQuiet(["delete", key()] + (random.chance(10) ? ["0"] : []))
-        case 70 ..< 78: return maybeQuiet(["touch", key(), exptime()])
-        case 78 ..< 92: return arithmetic()
-        case 92 ..< 94: return OracleCommand(["version"])
+        case 0..<25: return retrieval()
+        case 25..<60: return storage()
+        case 60..<70: return maybeQuiet(["delete", key()] + (random.chance(10) ? ["0"] : []))
+        case 70..<78: return maybeQuiet(["touch", key(), exptime()])
+        case 78..<92: return arithmetic()
+        case 92..<94: return OracleCommand(["version"])
         case 94: return maybeQuiet(["verbosity", "0"])
         case 95: return maybeQuiet(["flush_all"] + (random.chance(50) ? ["0"] : []))
         case 96: return OracleCommand([random.pick(["shutdown", "stats reset"])])
-        default: return OracleCommand([random.pick(["bogus", "GET", "sett", "getx", "quitt", "mx", "mgx", "m"]), key()])
+        default:
+            return OracleCommand([
+                random.pick(["bogus", "GET", "sett", "getx", "quitt", "mx", "mgx", "m"]), key(),
+            ])
         }
     }
 
@@ -121,7 +130,7 @@ struct OracleGenerator {
 
     private mutating func retrieval() -> OracleCommand {
         let count = random.chance(60) ? 1 : random.pick([2, 3, 5, 8, 30, 100])
-        let keys = (0 ..< count).map { _ in
+        let keys = (0..<count).map { _ in
             random.chance(30) ? random.pick(Self.numberKeys) : random.pick(Self.textKeys)
         }
         let verb = random.pick(["get", "get", "gets", "gat", "gats"])
@@ -136,8 +145,10 @@ struct OracleGenerator {
         let data = value(for: key)
         var words = [verb, key, flags(), exptime(), String(data.count)]
         if verb == "cas" {
-            words.append(mayUseCas && random.chance(70) ? OracleCommand.casPlaceholder
-                : random.pick(["0", "1", "18446744073709551615", "77777777777"]))
+            words.append(
+                mayUseCas && random.chance(70)
+                    ? OracleCommand.casPlaceholder
+                    : random.pick(["0", "1", "18446744073709551615", "77777777777"]))
         }
         var command = maybeQuiet(words)
         command.data = data
@@ -147,8 +158,10 @@ struct OracleGenerator {
 
     private mutating func arithmetic() -> OracleCommand {
         let key = random.chance(85) ? random.pick(Self.numberKeys) : random.pick(Self.textKeys)
-        let delta = random.pick(["0", "1", "1", "9", "10", "100", "4294967296", "9223372036854775807",
-                                 "18446744073709551616", "-1", "x", "1x", "99999999999999999999999"])
+        let delta = random.pick([
+            "0", "1", "1", "9", "10", "100", "4294967296", "9223372036854775807",
+            "18446744073709551616", "-1", "x", "1x", "99999999999999999999999",
+        ])
         let verb = delta == "9223372036854775807" ? "decr" : random.pick(["incr", "decr"])
         return maybeQuiet([verb, key, delta])
     }
@@ -161,18 +174,23 @@ struct OracleGenerator {
         case 0 where command.words.count > 1:
             command.words.remove(at: 1 + random.below(command.words.count - 1))
         case 1:
-            command.words.insert(random.pick(["0", "x", "noreply", "-1", "99999999999"]),
-                                 at: 1 + random.below(command.words.count))
+            command.words.insert(
+                random.pick(["0", "x", "noreply", "-1", "99999999999"]),
+                at: 1 + random.below(command.words.count))
         case 2 where command.words.count > 1:
             let at = 1 + random.below(command.words.count - 1)
-            command.words[at] = random.pick(["-1", "x", "1x", "4294967296", "99999999999", Self.tooLong, "+1", "0x1"])
+            command.words[at] = random.pick([
+                "-1", "x", "1x", "4294967296", "99999999999", Self.tooLong, "+1", "0x1",
+            ])
         case 3 where command.words.count > 2:
             let at = 1 + random.below(command.words.count - 1)
             command.words.insert(command.words[at], at: at)
         case 4:
             command.words[0] += random.pick(["s", "\t", "1"])
         case 5:
-            command.words = [random.pick(["", "x", "get", "set", "mg", "ms", "md", "ma", "me", "incr", "gat", "touch"])]
+            command.words = [
+                random.pick(["", "x", "get", "set", "mg", "ms", "md", "ma", "me", "incr", "gat", "touch"])
+            ]
             command.data = nil
         case 6 where !command.isStorage && command.verb != "ms":
             command.lead = " "

@@ -1,5 +1,5 @@
-// The differences between memcached 1.6.18 and Larder that are meant: where later memcached answers better, Larder
-// follows it. One row each, with the reason, how a command is recognised, and what Larder must answer.
+// The differences between memcached 1.6.18 and Larder that are meant: where later memcached answers better,
+// Larder follows it. One row each, with the reason, how a command is recognised, and what Larder must answer.
 import Foundation
 import Testing
 
@@ -65,7 +65,9 @@ struct OracleDifference: Sendable {
             covers: { $0.isMeta && laterFlags($0) }, larder: { _ in nil }),
         OracleDifference(
             name: "a get that names a key too long is answered by one error and nothing else",
-            covers: { ["get", "gets", "gat", "gats"].contains($0.verb) && $0.words.contains { $0.utf8.count > 250 } },
+            covers: {
+                ["get", "gets", "gat", "gats"].contains($0.verb) && $0.words.contains { $0.utf8.count > 250 }
+            },
             larder: { _ in nil }, agreesWithModern: false),
         OracleDifference(
             name: "md and ma name a bad key or a bad token differently",
@@ -78,13 +80,16 @@ struct OracleDifference: Sendable {
     // MARK: recognising
 
     private static func tooFew(_ command: OracleCommand) -> Bool {
-        let least = ["get": 2, "gets": 2, "gat": 3, "gats": 3, "touch": 3, "delete": 2, "incr": 3, "decr": 3,
-                     "set": 5, "add": 5, "replace": 5, "append": 5, "prepend": 5, "cas": 6, "verbosity": 2,
-                     "mg": 2, "ms": 3, "md": 2, "ma": 2, "me": 2]
+        let least = [
+            "get": 2, "gets": 2, "gat": 3, "gats": 3, "touch": 3, "delete": 2, "incr": 3, "decr": 3,
+            "set": 5, "add": 5, "replace": 5, "append": 5, "prepend": 5, "cas": 6, "verbosity": 2,
+            "mg": 2, "ms": 3, "md": 2, "ma": 2, "me": 2,
+        ]
         return command.words.count < least[command.verb] ?? 0
     }
 
-    private static func badStorageLine(_ command: OracleCommand) -> Bool {
+    static func badStorageLine(_ command: OracleCommand) -> Bool {
+        if tooFew(command) { return true }
         let words = command.words
         if words[1].utf8.count > 250 { return true }
         if command.verb == "ms" { return false }
@@ -92,14 +97,15 @@ struct OracleDifference: Sendable {
         return words[0] == "cas" && UInt64(words[5]) == nil && words[5] != OracleCommand.casPlaceholder
     }
 
-    private static func badMetaFlags(_ command: OracleCommand) -> Bool {
+    static func badMetaFlags(_ command: OracleCommand) -> Bool {
         let first = command.verb == "ms" ? 3 : 2
         let flags = command.words.dropFirst(first).map { $0.first ?? " " }
         if Set(flags).count != flags.count { return true }
         if flags.contains(where: { !$0.isASCII || !($0.isLetter || $0.isNumber) }) { return true }
         let modes = ["I", "i", "+", "D", "d", "-"].map { "M" + $0 }
         let words = command.words.dropFirst(first)
-        if command.verb == "md" || command.verb == "ma", !flags.allSatisfy({ "bcCDIJkMNOqtTv".contains($0) }) {
+        if command.verb == "md" || command.verb == "ma", !flags.allSatisfy({ "bcCDIJkMNOqtTv".contains($0) })
+        {
             return true
         }
         return words.contains("M")
@@ -108,74 +114,24 @@ struct OracleDifference: Sendable {
 
     private static func oddKeyOrToken(_ command: OracleCommand) -> Bool {
         let key = command.words[1]
-        return key.utf8.count > 250 || command.words.dropFirst(2).contains { word in
-            word == "b" && !OracleGenerator.encodedKeys.contains(key)
-                || "CDJNT".contains(word.first ?? " ") && UInt64(word.dropFirst()) == nil && Int64(word.dropFirst()) == nil
-        }
+        return key.utf8.count > 250
+            || command.words.dropFirst(2).contains { word in
+                word == "b" && !OracleGenerator.encodedKeys.contains(key)
+                    || "CDJNT".contains(word.first ?? " ") && UInt64(word.dropFirst()) == nil
+                        && Int64(word.dropFirst()) == nil
+            }
     }
 
     private static func laterFlags(_ command: OracleCommand) -> Bool {
         let later = ["mg": "EC", "ms": "EsN", "md": "Ex", "ma": "E"][command.verb] ?? ""
-        return command.words.dropFirst(2).contains { $0.first.map { "x" == $0 || later.contains($0) } ?? false }
+        return command.words.dropFirst(2).contains {
+            $0.first.map { "x" == $0 || later.contains($0) } ?? false
+        }
     }
 
     private static func plainDelete(_ command: OracleCommand) -> Bool {
         let rest = Array(command.words.dropFirst(2))
         return rest.isEmpty || rest == ["0"] || rest == ["noreply"] || rest == ["0", "noreply"]
-    }
-
-    /// What memcached itself leaves to chance, or what depends on the clock; never sent.
-    static func isUndetermined(_ command: OracleCommand) -> Bool {
-        let words = command.words
-        // Unknown commands that end in noreply: one memcached is silent, the other isn't; Larder may choose.
-        if words.last == "noreply" && !["set", "add", "replace", "append", "prepend", "cas", "delete", "touch",
-                                        "incr", "decr", "flush_all", "verbosity"].contains(command.verb) { return true }
-        // Whether a long line is closed upon depends on how it was cut into packets.
-        if !(command.lead.isEmpty && ["get", "gets"].contains(command.verb)),
-            words.reduce(0, { $0 + $1.utf8.count + 2 }) > 1900 { return true }
-        // memcached obeys N, T and the like before it finds the opaque too long; Larder refuses the whole command.
-        if command.isMeta, words.count > (command.verb == "mg" ? 3 : 2), words.contains(where: { $0.first == "O" && $0.utf8.count > 32 }) {
-            return true
-        }
-        // me with a second word, delete of a key called noreply, verbosity with words to spare: free.
-        if command.verb == "me" && words.count > 2 || words.prefix(2) == ["delete", "noreply"] { return true }
-        if command.verb == "verbosity" && words.count > 2 && words != ["verbosity", "0", "noreply"] { return true }
-        // Too many words: one memcached counts them, the other looks at the last.
-        if ["touch", "incr", "decr"].contains(command.verb), words.count > 4 { return true }
-        if command.isStorage, words.count > (command.verb == "cas" ? 7 : 6) { return true }
-        if command.isStorage, words.count > 4, Int(words[4]) == nil, words.last == "noreply" { return true }
-        // C0 with I: memcached takes it for no cas at all.
-        if command.verb == "ms", words.contains("C0"), words.contains("I") { return true }
-        // A cas where another number belongs: it differs.
-        if let at = words.firstIndex(where: { $0.contains(OracleCommand.casPlaceholder) }), !command.isMeta, at != 5 {
-            return true
-        }
-        if words.last == "noreply", !command.lead.isEmpty { return true }
-        // What is left of a bad data chunk after a bad flag is read as commands, in both their own way.
-        if command.verb == "ms", command.dataEnd != "\r\n",
-            badMetaFlags(command) || words.count > 2 && words[2].hasPrefix("+") { return true }
-        // 1.6.18 runs the value of a faulty storage line as commands: only where that can't go far.
-        if !Surroundings.oracleIsModern, command.isStorage || command.verb == "ms", let data = command.data,
-            data.count > 40 || data.contains(10), badStorageLine(command) { return true }
-        // 1.6.18 takes lengths modulo 2^32.
-        if !Surroundings.oracleIsModern, command.isStorage, words.count > 4, Int(words[4]) ?? 0 > Int(Int32.max) {
-            return true
-        }
-        // 1.6.18 leaves some faulty ms commands without any answer.
-        if !Surroundings.oracleIsModern, command.verb == "ms",
-            command.dataEnd != "\r\n" || words.count > 2 && Int32(words[2]) == nil { return true }
-        // A flush in the future, or at a time that has passed: clocks.
-        if command.verb == "flush_all" && words.count > 1 && !["0", "noreply"].contains(words[1]) { return true }
-        // Times after 2038: wrong in both memcacheds, right in Larder.
-        let late = { (word: String) in (Int64(word.drop { !$0.isNumber }) ?? 0) > 2_147_483_647 }
-        switch command.verb {
-        case "touch" where words.count > 2: return late(words[2])
-        case "gat" where words.count > 1, "gats" where words.count > 1: return late(words[1])
-        case _ where command.isStorage && words.count > 3: return late(words[3])
-        case _ where command.isMeta:
-            return words.dropFirst(2).contains { "TNR".contains($0.first ?? "-") && late($0) }
-        default: return false
-        }
     }
 
     // MARK: examples
@@ -197,29 +153,39 @@ struct OracleDifference: Sendable {
         Example(name: "bad exptime", sent: "set k 0 x 4\r\nquit\r\nmn\r\n", larder: format + "MN\r\n"),
         Example(name: "bad cas", sent: "cas k 0 0 4 x\r\nquit\r\nmn\r\n", larder: format + "MN\r\n"),
         Example(name: "no cas", sent: "cas k 0 0 4\r\nquit\r\nmn\r\n", larder: format + "MN\r\n"),
-        Example(name: "a long key", sent: "set \(OracleGenerator.tooLong) 0 0 4\r\nquit\r\nmn\r\n",
-                larder: format + "MN\r\n"),
-        Example(name: "a long key in ms", sent: "ms \(OracleGenerator.tooLong) 4\r\nquit\r\nmn\r\n",
-                larder: format + "MN\r\n"),
-        Example(name: "ms with a bad data chunk", sent: "ms k 2\r\nabcdmn\r\n",
-                larder: "CLIENT_ERROR bad data chunk\r\nMN\r\n"),
-        Example(name: "a get with a long key: one error, nothing more",
-                sent: "mn\r\nget \(OracleGenerator.tooLong)\r\nmn\r\n", larder: "MN\r\n" + format + "MN\r\n"),
-        Example(name: "delete with further words", before: "set k 0 0 1 noreply\r\nx\r\n",
-                sent: "delete k 1\r\ndelete k abc\r\n", larder: "DELETED\r\nNOT_FOUND\r\n"),
+        Example(
+            name: "a long key", sent: "set \(OracleGenerator.tooLong) 0 0 4\r\nquit\r\nmn\r\n",
+            larder: format + "MN\r\n"),
+        Example(
+            name: "a long key in ms", sent: "ms \(OracleGenerator.tooLong) 4\r\nquit\r\nmn\r\n",
+            larder: format + "MN\r\n"),
+        Example(
+            name: "ms with a bad data chunk", sent: "ms k 2\r\nabcdmn\r\n",
+            larder: "CLIENT_ERROR bad data chunk\r\nMN\r\n"),
+        Example(
+            name: "a get with a long key: one error, nothing more",
+            sent: "mn\r\nget \(OracleGenerator.tooLong)\r\nmn\r\n", larder: "MN\r\n" + format + "MN\r\n"),
+        Example(
+            name: "delete with further words", before: "set k 0 0 1 noreply\r\nx\r\n",
+            sent: "delete k 1\r\ndelete k abc\r\n", larder: "DELETED\r\nNOT_FOUND\r\n"),
         Example(name: "verbosity out of range", sent: "verbosity 99999999999\r\n", larder: format),
         Example(name: "ms tells the size", sent: "ms k 2 s\r\nab\r\n", larder: "HD s2\r\n"),
-        Example(name: "a chosen cas", sent: "ms k 2 E99\r\nab\r\nmg k c\r\nma k E5\r\n",
-                larder: "HD\r\nHD c99\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n"),
-        Example(name: "md x", before: "set k 7 0 2 noreply\r\nab\r\n", sent: "md k x\r\nmg k v f\r\n",
-                larder: "HD\r\nVA 0 f0\r\n\r\n"),
-        Example(name: "vivify by append", sent: "ms k 2 MA\r\nab\r\nms k 2 MA N60\r\nab\r\nmg k v t\r\n",
-                larder: "NS\r\nHD\r\nVA 2 t60\r\nab\r\n"),
+        Example(
+            name: "a chosen cas", sent: "ms k 2 E99\r\nab\r\nmg k c\r\nma k E5\r\n",
+            larder: "HD\r\nHD c99\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n"),
+        Example(
+            name: "md x", before: "set k 7 0 2 noreply\r\nab\r\n", sent: "md k x\r\nmg k v f\r\n",
+            larder: "HD\r\nVA 0 f0\r\n\r\n"),
+        Example(
+            name: "vivify by append", sent: "ms k 2 MA\r\nab\r\nms k 2 MA N60\r\nab\r\nmg k v t\r\n",
+            larder: "NS\r\nHD\r\nVA 2 t60\r\nab\r\n"),
         Example(name: "ma vivifies quietly", sent: "ma n N60 q\r\nmn\r\n", larder: "MN\r\n"),
-        Example(name: "flag errors by name", sent: "md k q q\r\nma k q q\r\nmd k %\r\nmg k %\r\nmg k Y\r\n",
-                larder: "CLIENT_ERROR duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n"
-                    + format + format + "CLIENT_ERROR invalid flag\r\n"),
-        Example(name: "numbers of 2^63 and more", before: "set n 0 0 20 noreply\r\n18446744073709551610\r\n",
-                sent: "incr n 3\r\ndecr n 1\r\n", larder: "18446744073709551613\r\n18446744073709551612\r\n"),
+        Example(
+            name: "flag errors by name", sent: "md k q q\r\nma k q q\r\nmd k %\r\nmg k %\r\nmg k Y\r\n",
+            larder: "CLIENT_ERROR duplicate flag\r\nCLIENT_ERROR invalid or duplicate flag\r\n"
+                + format + format + "CLIENT_ERROR invalid flag\r\n"),
+        Example(
+            name: "numbers of 2^63 and more", before: "set n 0 0 20 noreply\r\n18446744073709551610\r\n",
+            sent: "incr n 3\r\ndecr n 1\r\n", larder: "18446744073709551613\r\n18446744073709551612\r\n"),
     ]
 }

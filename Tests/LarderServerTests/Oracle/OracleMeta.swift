@@ -3,10 +3,10 @@
 extension OracleGenerator {
     mutating func meta() -> OracleCommand {
         switch random.below(100) {
-        case 0 ..< 40: return metaGet()
-        case 40 ..< 65: return metaSet()
-        case 65 ..< 80: return metaDelete()
-        case 80 ..< 96: return metaArithmetic()
+        case 0..<40: return metaGet()
+        case 40..<65: return metaSet()
+        case 65..<80: return metaDelete()
+        case 80..<96: return metaArithmetic()
         default: return OracleCommand(["me", random.pick(Self.textKeys)])
         }
     }
@@ -33,8 +33,12 @@ extension OracleGenerator {
     private mutating func common() -> [String] {
         var flags = some(["k", "q"], 25)
         if random.chance(25) {
-            flags.append("O" + random.pick(["", "1", "abc", String(repeating: "o", count: 31),
-                                            String(repeating: "o", count: 32)]))
+            flags.append(
+                "O"
+                    + random.pick([
+                        "", "1", "abc", String(repeating: "o", count: 31),
+                        String(repeating: "o", count: 32),
+                    ]))
         }
         return flags
     }
@@ -79,7 +83,8 @@ extension OracleGenerator {
     }
 
     private mutating func aCas() -> String {
-        mayUseCas && random.chance(70) ? OracleCommand.casPlaceholder : random.pick(["0", "1", "77777777777"])
+        mayUseCas && random.chance(70)
+            ? OracleCommand.casPlaceholder : random.pick(["0", "1", "77777777777"])
     }
 
     private mutating func metaDelete() -> OracleCommand {
@@ -99,7 +104,9 @@ extension OracleGenerator {
         var (key, flags) = metaKey(numbers: 90)
         let encoded = !flags.isEmpty
         flags += common() + some(["v", "t", "c"], 30)
-        if random.chance(30) { flags.append("D" + random.pick(["0", "1", "5", "100", "18446744073709551616", "x"])) }
+        if random.chance(30) {
+            flags.append("D" + random.pick(["0", "1", "5", "100", "18446744073709551616", "x"]))
+        }
         if random.chance(30) && !encoded {
             flags.append("N" + random.pick(["0", "100000"]))
             if random.chance(60) { flags.append("J" + random.pick(["0", "13", "4294967296"])) }

@@ -1,5 +1,5 @@
-// Makes two daemons' answers comparable: cas uniques become the order of their first appearance, times lose their
-// seconds, numbers their padding. Everything else stays as it came.
+// Makes two daemons' answers comparable: cas uniques become the order of their first appearance, times lose
+// their seconds, numbers their padding. Everything else stays as it came.
 
 struct ReplyNormaliser {
     private var uniques: [String: Int] = [:]
@@ -14,7 +14,7 @@ struct ReplyNormaliser {
         while !rest.isEmpty {
             let before = rest.startIndex
             if splitter.next(&rest) == Array("MN\r\n".utf8) {
-                answers.append(Array(bytes[start ..< before]))
+                answers.append(Array(bytes[start..<before]))
                 start = rest.startIndex
             }
         }
@@ -38,12 +38,13 @@ struct ReplyNormaliser {
     /// One line, with the data it announces.
     private mutating func next(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {
         let end = rest.firstIndex(of: 10).map { $0 + 1 } ?? rest.endIndex
-        var line = String(decoding: rest[rest.startIndex ..< end], as: UTF8.self)
+        var line = String(decoding: rest[rest.startIndex..<end], as: UTF8.self)
         rest = rest[end...]
         let lineEnd = line.hasSuffix("\r\n") ? "\r\n" : ""
         line.removeLast(lineEnd.isEmpty ? 0 : 1)
         var words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        let at = words.first == "VALUE" && words.count >= 4 ? 3 : words.first == "VA" && words.count >= 2 ? 1 : nil
+        let at =
+            words.first == "VALUE" && words.count >= 4 ? 3 : words.first == "VA" && words.count >= 2 ? 1 : nil
         var data: [UInt8] = []
         if let at, let length = Int(words[at]), length + 2 <= rest.count {
             data = Array(rest.prefix(length + 2))
@@ -64,8 +65,9 @@ struct ReplyNormaliser {
     /// A number that lost digits is padded by memcached with blanks, which is none of a client's business.
     private func withoutPadding(_ data: [UInt8]) -> [UInt8] {
         let value = data.dropLast(2)
-        let digits = value.prefix { (48 ... 57).contains($0) }
-        guard !digits.isEmpty, digits.count < value.count, value[digits.endIndex...].allSatisfy({ $0 == 32 }) else {
+        let digits = value.prefix { (48...57).contains($0) }
+        guard !digits.isEmpty, digits.count < value.count, value[digits.endIndex...].allSatisfy({ $0 == 32 })
+        else {
             return data
         }
         return Array(digits) + data.suffix(2)
