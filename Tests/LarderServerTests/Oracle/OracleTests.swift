@@ -200,7 +200,7 @@ struct OracleRun {
             index >= last || command.keys.contains { key in other.words.contains(key) }
                 || other.verb == "flush_all"
         }.suffix(command.keys.count > 1 ? 30 : 6).map {
-            "  " + printable(Array($0.element.bytes(cas: "@").prefix(100)))
+            "  " + printable(Array($0.element.bytes(cas: "@").suffix(100)))
         }
         Issue.record(
             """

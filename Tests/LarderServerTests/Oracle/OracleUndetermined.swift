@@ -61,7 +61,9 @@ struct OracleUndetermined: Sendable {
             reason: "1.6.18 runs the value of a faulty line as commands: only short ones", modernToo: false
         ) {
             guard $0.isStorage || $0.verb == "ms", let data = $0.data else { return false }
-            return (data.count > 40 || data.contains(10)) && OracleDifference.badStorageLine($0)
+            let far =
+                data.count > 40 || data.contains(10) || $0.words.last == "noreply" || $0.dataEnd != "\r\n"
+            return far && OracleDifference.badStorageLine($0)
         },
         OracleUndetermined(reason: "1.6.18 takes lengths modulo 2^32", modernToo: false) {
             $0.isStorage && $0.words.count > 4 && Int($0.words[4]) ?? 0 > Int(Int32.max)
