@@ -57,7 +57,7 @@ extension Core {
         }
         if victims.count == 0 { sweepMain(c, wanted: wanted, held: held, now: now, into: &victims) }
         let freed = evict(victims, from: c, held: held, now: now, counters: counters, orphans: &orphans)
-        s.pointee.evictedSinceBalance &+= freed
+        s.pointee.evictedSincePage &+= freed &* s.pointee.chunkBytes
         return freed
     }
 

@@ -10,8 +10,8 @@ extension Core {
         guard shared.automove.pointee.load(ordering: .relaxed) != 0, shared.moverLock.tryLock() else { return }
         defer { shared.moverLock.unlock() }
         let wantsReserve = arena.read { $0.pagesUsed > $0.pagesLimit - $0.reserve }
-        let move = withPressures(resetting: true) { PageBalance.decide($0) }
-        if wantsReserve, let giver = withPressures(resetting: false, Self.idlest) {
+        let move = withPressures { PageBalance.decide($0) }
+        if wantsReserve, let giver = withPressures(Self.idlest) {
             if emptyPage(of: giver, held: held, keep: keep, now: now, counters: counters, receiver: nil) {
                 shared.note(.forIndex)
             }
@@ -31,7 +31,7 @@ extension Core {
         var tried = InlineArray<256, Bool>(repeating: false)
         tried[Int(id)] = true
         for _ in 0..<16 {
-            let giver = withPressures(resetting: false) { classes -> UInt8? in
+            let giver = withPressures { classes -> UInt8? in
                 var best: ClassPressure?
                 for c in classes where !tried[Int(c.id)] {
                     // A class's last page is taken only when there is no other.
@@ -55,11 +55,11 @@ extension Core {
     func shrinkByOnePage(now: Moment, counters: CounterBlock) -> Bool {
         shared.moverLock.lock()
         defer { shared.moverLock.unlock() }
-        guard let giver = withPressures(resetting: false, Self.idlest) else { return false }
+        guard let giver = withPressures(Self.idlest) else { return false }
         return emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: nil)
     }
 
-    func idlestClass() -> UInt8? { withPressures(resetting: false, Self.idlest) }
+    func idlestClass() -> UInt8? { withPressures(Self.idlest) }
 
     /// The class whose memory is worth least.
     static func idlest(_ classes: UnsafeBufferPointer<ClassPressure>) -> UInt8? {
@@ -69,9 +69,7 @@ extension Core {
     }
 
     /// The figures of all classes that own pages, in memory of this call.
-    private func withPressures<Result>(
-        resetting: Bool, _ body: (UnsafeBufferPointer<ClassPressure>) -> Result
-    ) -> Result {
+    private func withPressures<Result>(_ body: (UnsafeBufferPointer<ClassPressure>) -> Result) -> Result {
         let microseconds = monotonicMicroseconds()
         return withUnsafeTemporaryAllocation(of: ClassPressure.self, capacity: 256) { list in
             var n = 0
@@ -88,9 +86,8 @@ extension Core {
                     list[n] = ClassPressure(
                         id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
                         age: microseconds > stamp ? microseconds - stamp : 0,
-                        isEvicting: s.pointee.evictedSinceBalance > 0)
+                        isEvicting: s.pointee.evictedSincePage >= SlabClassTable.pageBytes)
                     n += 1
-                    if resetting { s.pointee.evictedSinceBalance = 0 }
                 }
                 c.lock.unlock()
             }

@@ -20,8 +20,8 @@ struct SlabClassState {
     /// Half rounds of the probation hand, two bits of which new items remember.
     var round: UInt32 = 0
     var pagesToRound = 0
-    /// Evictions since the last look at the balance of classes.
-    var evictedSinceBalance = 0
+    /// Bytes of chunks evicted since the class last got a page.
+    var evictedSincePage = 0
     /// The earliest `visitAt` of its pages, or earlier. A look-out walks the ring for due pages: the next page it looks
     /// at, how many are left of its round, and the earliest `visitAt` it met in this round.
     var visitAt = UInt32.max
@@ -71,6 +71,7 @@ extension Core {
             arena.pages[Int(next)].ringPrevious = p
         }
         s.pointee.pageCount += 1
+        s.pointee.evictedSincePage = 0
         makeAvailable(page, in: c)
     }
 
