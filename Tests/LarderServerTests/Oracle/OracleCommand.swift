@@ -192,7 +192,7 @@ struct OracleGenerator {
                 random.pick(["", "x", "get", "set", "mg", "ms", "md", "ma", "me", "incr", "gat", "touch"])
             ]
             command.data = nil
-        case 6 where !command.isStorage && command.verb != "ms":
+        case 6 where !command.isStorage && !command.isMeta:
             command.lead = " "
         default: break
         }

@@ -70,7 +70,9 @@ extension OracleGenerator {
         if random.chance(30) { flags.append("F" + self.flags()) }
         if random.chance(25) {
             var modes = ["MS", "ME", "MR", "ME", "MX", "M"]
-            if !Self.numberKeys.contains(key) { modes += ["MA", "MP", "MA", "MP"] }
+            // An append makes memcached forget that the key was an encoded one.
+            let appends = !Self.numberKeys.contains(key) && !Self.encodedKeys.contains(key)
+            if appends { modes += ["MA", "MP", "MA", "MP"] }
             flags.append(random.pick(modes))
         }
         if random.chance(20) { flags.append("C" + aCas()) }

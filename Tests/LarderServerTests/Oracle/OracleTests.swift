@@ -93,6 +93,8 @@ struct OracleRun {
         var bytes = command.bytes(cas: cas)
         if OracleDifference.of(command) != nil {
             for key in command.keys { bytes += Array("delete \(key) noreply\r\n".utf8) }
+            let encoded = command.isMeta && command.words.dropFirst(2).contains("b")
+            for key in command.keys where encoded { bytes += Array("md \(key) b\r\n".utf8) }
         }
         return bytes
     }
@@ -195,6 +197,7 @@ struct OracleRun {
         }
         if got == wanted { return }
         differences += 1
+        let from = max(0, zip(got, wanted).prefix { $0 == $1 }.count - 40)
         let last = before.count - 2
         let related = before.enumerated().filter { index, other in
             index >= last || command.keys.contains { key in other.words.contains(key) }
@@ -205,9 +208,9 @@ struct OracleRun {
         Issue.record(
             """
             seed \(seed), \(manner): \(printable(Array(command.bytes(cas: "@").prefix(700))))
-            oracle \(printable(Array(expected.suffix(300))))
-            wanted \(printable(Array(wanted.suffix(300))))
-            larder \(printable(Array(got.suffix(300))))
+            oracle \(printable(expected.dropFirst(from).prefix(300)))
+            wanted \(printable(wanted.dropFirst(from).prefix(300)))
+            larder \(printable(got.dropFirst(from).prefix(300)))
             before:
             \(related.joined(separator: "\n"))
             """)

@@ -41,7 +41,7 @@ struct OracleUndetermined: Sendable {
                 || $0.isStorage && $0.words.count > ($0.verb == "cas" ? 7 : 6)
         },
         OracleUndetermined(reason: "noreply on a storage line without a length") {
-            $0.isStorage && $0.words.count > 4 && Int($0.words[4]) == nil && $0.words.last == "noreply"
+            $0.isStorage && $0.words.count > 4 && UInt32($0.words[4]) == nil && $0.words.last == "noreply"
         },
         OracleUndetermined(reason: "C0 with I: memcached takes it for no cas at all") {
             $0.verb == "ms" && $0.words.contains("C0") && $0.words.contains("I")
@@ -76,8 +76,9 @@ struct OracleUndetermined: Sendable {
     ]
 
     private static let clocks = [
-        OracleUndetermined(reason: "a flush in the future, or at a time that has passed") {
-            $0.verb == "flush_all" && $0.words.count > 1 && !["0", "noreply"].contains($0.words[1])
+        OracleUndetermined(reason: "a flush in the future, or at a time that has passed, or with words to spare") {
+            $0.verb == "flush_all" && $0.words.count > 1
+                && ![["0"], ["noreply"], ["0", "noreply"]].contains(Array($0.words.dropFirst()))
         },
         OracleUndetermined(reason: "times after 2038: wrong in both memcacheds, right in Larder") { command in
             let times: ArraySlice<String> =
