@@ -91,7 +91,7 @@ struct OracleDifference: Sendable {
     static func badStorageLine(_ command: OracleCommand) -> Bool {
         if tooFew(command) { return true }
         let words = command.words
-        if words[1].utf8.count > 250 { return true }
+        if words[1].utf8.count > 250 { return command.verb != "ms" || !badMetaFlags(command) }
         if command.verb == "ms" { return false }
         if UInt64(words[2]) == nil || Int32(words[3]) == nil { return true }
         return words[0] == "cas" && UInt64(words[5]) == nil && words[5] != OracleCommand.casPlaceholder
