@@ -153,15 +153,15 @@ public struct Session: ~Copyable {
         return nil
     }
 
-    /// When a long value is being received: where the socket may read straight into. Nil otherwise.
-    public mutating func nextFreeRun() -> FreeRun? {
+    /// When a long value is being received: where the socket may read straight into. No runs otherwise.
+    public mutating func freeRuns() -> FreeRuns? {
         guard isReceiving, case .receiving(var receiving) = state.take() else { return nil }
-        let run = receiving.reservation.freeRun()
+        let runs = receiving.reservation.freeRuns()
         state = .receiving(receiving)
-        return run
+        return runs
     }
 
-    /// `bytes` were read into the run; `receive` (with what follows) goes on from there.
+    /// `bytes` were read into the runs; `receive` (with what follows) goes on from there.
     public mutating func markReceived(_ bytes: Int) {
         guard isReceiving, case .receiving(var receiving) = state.take() else { return }
         receiving.reservation.markReceived(bytes)

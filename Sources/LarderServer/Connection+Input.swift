@@ -72,8 +72,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         if let conversation = pointee.conversation {
             stashed = conversation.pointee.stashCount
             if stashed == 0 {
-                if let run = conversation.pointee.session.pointee.nextFreeRun()?.bytes, run.count > 0 {
-                    return fill(run: run, conversation)
+                if let runs = conversation.pointee.session.pointee.freeRuns(), runs.bytes > 0 {
+                    return fill(runs, conversation)
                 }
             } else {
                 memcpy(input, conversation.pointee.stash! + conversation.pointee.stashStart, stashed)
@@ -90,17 +90,17 @@ extension UnsafeMutablePointer where Pointee == Connection {
 
     /// Reads the next part of a long value straight into the store's memory, and what follows it into the
     /// buffer.
-    private func fill(run: UnsafeMutableRawBufferPointer, _ conversation: ConversationPointer) -> Fill {
+    private func fill(_ runs: FreeRuns, _ conversation: ConversationPointer) -> Fill {
         let worker = pointee.worker
         let behind = Worker.behindValue
         let vectors = worker.pointee.vectors
-        vectors[0] = iovec(iov_base: run.baseAddress, iov_len: run.count)
-        vectors[1] = iovec(iov_base: worker.pointee.input, iov_len: behind)
-        let got = readv(descriptor, vectors, 2)
+        let count = runs.fill(vectors)
+        vectors[count] = iovec(iov_base: worker.pointee.input, iov_len: behind)
+        let got = readv(descriptor, vectors, Int32(count + 1))
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
-        conversation.pointee.session.pointee.markReceived(Swift.min(got, run.count))
-        return .bytes(count: Swift.max(0, got - run.count), got: got, isFull: got == run.count + behind)
+        conversation.pointee.session.pointee.markReceived(Swift.min(got, runs.bytes))
+        return .bytes(count: Swift.max(0, got - runs.bytes), got: got, isFull: got == runs.bytes + behind)
     }
 
     private static func failure() -> Fill {

@@ -70,6 +70,8 @@ public struct Reservation: ~Copyable {
     /// The head; 0 before the first byte came, or when memory could not be had.
     private(set) var head: Handle = 0
     private var lastPart: Handle = 0
+    /// The chunk the cursor is in; parts behind it may have been opened ahead.
+    private var current: Handle = 0
     /// Where the next byte goes, and how many fit there.
     private var cursor: UnsafeMutableRawPointer?
     private var room = 0
@@ -133,18 +135,40 @@ public struct Reservation: ~Copyable {
         }
     }
 
-    /// The next free run of the value's memory, for a socket to read into; nil if there is none now.
-    @unsafe
-    public mutating func nextFreeRun() -> UnsafeMutableRawBufferPointer? {
-        guard received < valueLength, openRoom() else { return nil }
-        return UnsafeMutableRawBufferPointer(start: cursor, count: min(room, valueLength - received))
+    /// The runs of memory the next bytes go to, for a socket to read into. Memory is taken ahead of the bytes only as far
+    /// as bytes have come already (and at least one chunk), so that a client gets no more than it pays for.
+    public mutating func freeRuns() -> FreeRuns {
+        var runs = FreeRuns()
+        guard received < valueLength, openRoom() else { return runs }
+        var left = valueLength - received
+        var ahead = max(received, SlabClassTable.largestChunk)
+        runs.add(cursor!, min(room, left))
+        left -= room
+        ahead -= room
+        var part = current
+        while left > 0, ahead > 0, runs.count < FreeRuns.max {
+            let next = partAfter(part)
+            if next == 0, !openPart() { break }
+            part = partAfter(part)
+            let size = partRoom(part)
+            runs.add(client.core.pointee.arena.item(part).p + Item.headerBytes, min(size, left))
+            left -= size
+            ahead -= size
+        }
+        return runs
     }
 
-    /// `bytes` of the last free run are filled.
+    /// `bytes` of the last free runs are filled.
     public mutating func markReceived(_ bytes: Int) {
-        cursor! += bytes
-        room -= bytes
         received += bytes
+        var left = bytes
+        while left > 0 {
+            let n = min(left, room)
+            cursor! += n
+            room -= n
+            left -= n
+            if left > 0, !openRoom() { return }
+        }
     }
 
     /// Writes the line end behind a complete value.
@@ -153,13 +177,32 @@ public struct Reservation: ~Copyable {
         withUnsafeBytes(of: &lineEnd) { append($0) }
     }
 
-    /// Makes sure that the cursor has room for at least a byte.
+    /// Makes sure that the cursor has room for at least a byte: in the next part, which may have been opened ahead.
     private mutating func openRoom() -> Bool {
         if room > 0 { return true }
         guard !hasFailed else { return false }
-        if head == 0 ? openHead() : openPart() { return true }
+        if head == 0 {
+            if openHead() { return true }
+        } else if partAfter(current) != 0 || openPart() {
+            current = partAfter(current)
+            cursor = client.core.pointee.arena.item(current).p + Item.headerBytes
+            room = partRoom(current)
+            return true
+        }
         hasFailed = true
         return false
+    }
+
+    /// The part behind `part`, or behind the head; 0 if it hasn't been opened.
+    private func partAfter(_ part: Handle) -> Handle {
+        let arena = client.core.pointee.arena
+        if part == head { return marks & Item.chained != 0 ? arena.item(head).firstPart(marks) : 0 }
+        return arena.item(part).partNext
+    }
+
+    private func partRoom(_ part: Handle) -> Int {
+        let core = client.core
+        return core.pointee.table.sizes[Int(core.pointee.arena.slabClass(of: part))] - Item.headerBytes
     }
 
     private mutating func openHead() -> Bool {
@@ -183,12 +226,14 @@ public struct Reservation: ~Copyable {
         cursor = item.p + keyOffset + keyLength
         room = isLong ? SlabClassTable.largestChunk - keyOffset - keyLength : valueLength + Item.lineEndBytes
         opened = room
+        current = chunk
         return true
     }
 
+    /// Adds a part to the end of the chain.
     private mutating func openPart() -> Bool {
         let core = client.core
-        // What is still to come, line end included: all chunks opened so far are full.
+        // What no chunk opened so far has room for, line end included.
         let left = valueLength + Item.lineEndBytes - opened
         guard left > 0 else { return false }
         let bytes = min(left + Item.headerBytes, SlabClassTable.largestChunk)
@@ -207,9 +252,7 @@ public struct Reservation: ~Copyable {
             core.pointee.arena.item(lastPart).partNext = chunk
         }
         lastPart = chunk
-        cursor = item.p + Item.headerBytes
-        room = core.pointee.table.sizes[Int(id)] - Item.headerBytes
-        opened += room
+        opened += core.pointee.table.sizes[Int(id)] - Item.headerBytes
         return true
     }
 

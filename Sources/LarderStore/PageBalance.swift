@@ -10,7 +10,7 @@ struct ClassPressure {
     var chunkBytes: Int
     /// Microseconds since the main hand last left the page it stands before.
     var age: UInt64
-    /// Whether the class has evicted a page's worth since it last got a page: else it would take long to fill one.
+    /// Whether the class has had to evict since it last got a page.
     var isEvicting: Bool
 
     var value: Double { Double(age) * Double(chunkBytes) }

@@ -86,7 +86,7 @@ extension Core {
                     list[n] = ClassPressure(
                         id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
                         age: microseconds > stamp ? microseconds - stamp : 0,
-                        isEvicting: s.pointee.evictedSincePage >= SlabClassTable.pageBytes)
+                        isEvicting: s.pointee.evictedSincePage > 0)
                     n += 1
                 }
                 c.lock.unlock()

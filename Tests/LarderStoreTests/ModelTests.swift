@@ -43,8 +43,11 @@ import Testing
                 #expect(client.delete(key) == (model.removeValue(forKey: key) != nil))
             case 7:
                 let pieces = Int.random(in: 1..<9000, using: &random)
-                #expect(client.reserveAndCommit(key, value, pieces: pieces)?.status == .stored)
-                model[key] = value
+                let outcome = step % 2 == 0
+                    ? client.reserveAndCommit(key, value, pieces: pieces)
+                    : client.reserveAndRead(key, value + value + value, pieces: pieces * 4)
+                #expect(outcome?.status == .stored)
+                model[key] = step % 2 == 0 ? value : value + value + value
             default:
                 #expect(client.get(key) == model[key])
             }

@@ -84,6 +84,30 @@ extension StoreClient {
     }
 }
 
+extension StoreClient {
+    /// Fills a reservation as a socket does: through its free runs, a piece at a time.
+    func reserveAndRead(_ key: [UInt8], _ value: [UInt8], pieces: Int) -> WriteOutcome? {
+        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else { return nil }
+        var sent = 0
+        while sent < value.count {
+            let runs = reservation.freeRuns()
+            guard runs.bytes > 0 else { return nil }
+            withUnsafeTemporaryAllocation(of: iovec.self, capacity: FreeRuns.max) { vectors in
+                var left = min(pieces, runs.bytes)
+                let before = sent
+                for v in vectors[0..<runs.fill(vectors.baseAddress!)] {
+                    let n = min(left, v.iov_len)
+                    value.withUnsafeBytes { memcpy(v.iov_base, $0.baseAddress! + sent, n) }
+                    sent += n
+                    left -= n
+                }
+                reservation.markReceived(sent - before)
+            }
+        }
+        return commit(reservation, WriteRequest(), now: now)
+    }
+}
+
 extension ReplyBuffer {
     /// All bytes, as a socket would get them.
     mutating func drain(_ store: StoreClient) -> [UInt8] {
