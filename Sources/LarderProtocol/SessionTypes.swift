@@ -1,27 +1,31 @@
-// What crosses the wall between a session and the server that runs it: what the session wants done next, what the
-// server is asked about itself, and what one worker lends to every session it runs.
+// What crosses the wall between a session and the server that runs it: what the session wants done next, what
+// the server is asked about itself, and what one worker lends to every session it runs.
 import LarderStore
 
 /// What the server should do after `Session.receive`.
 public enum Verdict: ~Copyable {
-    /// All complete requests were answered. Bytes not consumed are the start of a request: keep them, read more.
+    /// All complete requests were answered. Bytes not consumed are the start of a request: keep them, read
+    /// more.
     case needInput
-    /// The reply buffer is full: write it, and when all of it is gone call `receive` again with the bytes not consumed.
+    /// The reply buffer is full: write it, and when all of it is gone call `receive` again with the bytes not
+    /// consumed.
     case flush
-    /// The session has had its share of this turn (`-R`): write what there is, serve others, call `receive` again.
+    /// The session has had its share of this turn (`-R`): write what there is, serve others, call `receive`
+    /// again.
     case yield
     /// Write what there is, then close.
     case close
     /// Drop the connection at once, unwritten replies included.
     case abort
-    /// Only the server can do this; it appends its own answer where there is one, then goes on calling `receive`.
+    /// Only the server can do this; it appends its own answer where there is one, then goes on calling
+    /// `receive`.
     case effect(Effect)
 }
 
 /// Orders to the server.
 public enum Effect: Sendable {
-    /// `watch`: the connection becomes a watcher of these kinds (bits of `EventKind`). The server answers `OK`, or
-    /// `WATCHER_TOO_MANY log watcher limit reached`, and lets it watch from then on.
+    /// `watch`: the connection becomes a watcher of these kinds (bits of `EventKind`). The server answers
+    /// `OK`, or `WATCHER_TOO_MANY log watcher limit reached`, and lets it watch from then on.
     case watch(UInt32)
     /// No answer; the connection is closed with the rest.
     case shutdown(graceful: Bool)
@@ -88,7 +92,8 @@ public struct ConnectionRow: Sendable {
     /// memcached's spelling: `tcp:127.0.0.1:1234`, `tcp6:[::1]:1234`, `unix:/path`, `udp:...`.
     public var address = ""
     public var listenAddress = ""
-    /// memcached's names: conn_listening, conn_read, conn_waiting, conn_parse_cmd, conn_swallow, conn_nread, conn_mwrite, conn_watch …
+    /// memcached's names: conn_listening, conn_read, conn_waiting, conn_parse_cmd, conn_swallow, conn_nread,
+    /// conn_mwrite, conn_watch …
     public var state = ""
     public var secondsSinceLastCommand: UInt64 = 0
     public init() {}

@@ -1,5 +1,5 @@
-// What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index bucket, the
-// pause of a spin loop. No logic.
+// What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index
+// bucket, the pause of a spin loop. No logic.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,8 @@
 /// Asks the processor to load the cache line of `p`; harmless for any address.
 static inline void ci_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-/// Bit i is set where byte i of the 12 tag bytes at `tags` equals `tag`. `tags` must be readable for 16 bytes.
+/// Bit i is set where byte i of the 12 tag bytes at `tags` equals `tag`. `tags` must be readable for 16
+/// bytes.
 static inline uint32_t ci_match_tags(const void *tags, uint8_t tag) {
 #if defined(__SSE2__)
     __m128i lane = _mm_loadu_si128((const __m128i *)tags);
@@ -30,9 +31,10 @@ static inline void ci_pause(void) {
 #endif
 }
 
-/// Prefetches the item (three cache lines) of the first slot in `bucket` whose tag equals `tag`. Reads the bucket
-/// without its stripe's lock: what it sees may be stale, and is used for nothing but the prefetch.
-/// A bucket is 12 tags followed by 12 handles of 4 bytes; a handle counts units of 2^shift bytes from `arena`.
+/// Prefetches the item (three cache lines) of the first slot in `bucket` whose tag equals `tag`. Reads the
+/// bucket without its stripe's lock: what it sees may be stale, and is used for nothing but the prefetch.
+/// A bucket is 12 tags followed by 12 handles of 4 bytes; a handle counts units of 2^shift bytes from
+/// `arena`.
 static inline void ci_prefetch_match(const void *bucket, uint8_t tag, const char *arena, uint32_t shift) {
     uint32_t mask = ci_match_tags(bucket, tag);
     if (mask == 0) return;
