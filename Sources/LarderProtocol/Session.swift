@@ -147,7 +147,8 @@ public struct Session: ~Copyable {
         case .dumping(var cursor):
             if !continueDump(&cursor, &worker, &reply) {
                 state = .dumping(cursor)
-                return .flush
+                // A step that found nothing to show has nothing to be written: others have their turn.
+                return reply.isEmpty ? .yield : .flush
             }
         }
         return nil
