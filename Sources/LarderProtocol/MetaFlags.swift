@@ -75,11 +75,13 @@ struct MetaFlags {
     var compareCAS: UInt64? { has(Flag.compareCAS) ? cas : nil }
     var newCAS: UInt64? { has(Flag.newCAS) ? casToSet : nil }
 
-    /// Reads the flags of `operation`, before which the line has `leadingWords`.
-    init(
+    /// Reads the flags of `operation`, before which the line has `leadingWords`. In place, into what an earlier
+    /// command left: a copy of so many small fields would wait for each of their stores.
+    mutating func read(
         _ input: Span<UInt8>, _ operation: Operation, leadingWords: Int, now: Moment,
-        options: borrowing SessionOptions
+        _ options: borrowing SessionOptions
     ) {
+        reset()
         let range = operation.flags
         var words = Words(range)
         var count = leadingWords
@@ -100,6 +102,22 @@ struct MetaFlags {
             }
         }
         if fault != .none, !Self.areLetters(input, Words(range)) { fault = .badLine }
+    }
+
+    @inline(__always)
+    private mutating func reset() {
+        seen = 0
+        fault = .none
+        hasLongOpaque = false
+        mode = 0
+        clientFlags = 0
+        exptime = .never
+        vivifyExptime = .never
+        recacheTime = .never
+        cas = 0
+        casToSet = 0
+        delta = 1
+        initial = 0
     }
 
     /// Flags some meta command knows.

@@ -2,10 +2,12 @@
 import LarderStore
 
 /// A meta command being executed: what its steps share.
+/// Its flags stand in `worker.flags`.
 struct MetaCall: ~Copyable {
     let operation: Operation
+    /// Of the key, decoded if need be.
     let hash: UInt64
-    let flags: MetaFlags
+    let isBinaryKey: Bool
     let now: Moment
 }
 
@@ -17,13 +19,13 @@ extension Session {
         _ reply: inout ReplyBuffer
     ) {
         let leadingWords = operation.kind == .metaSet ? 3 : 2
-        let flags = MetaFlags(
-            input, operation, leadingWords: leadingWords, now: turn.now, options: worker.options)
-        if operation.key.count > WorkerContext.longestKey || flags.fault != .none {
-            return Self.refuseMeta(operation, flags.fault, input, &reply)
+        worker.flags.read(input, operation, leadingWords: leadingWords, now: turn.now, worker.options)
+        if operation.key.count > WorkerContext.longestKey || worker.flags.fault != .none {
+            return Self.refuseMeta(operation, worker.flags.fault, input, &reply)
         }
-        guard flags.has(Flag.base64) else {
-            let call = MetaCall(operation: operation, hash: operation.hash, flags: flags, now: turn.now)
+        guard worker.flags.has(Flag.base64) else {
+            let call = MetaCall(
+                operation: operation, hash: operation.hash, isBinaryKey: false, now: turn.now)
             return perform(call, input.extracting(operation.key), input, &worker, &reply)
         }
         var scratch = DecodedKey(repeating: 0)
@@ -31,7 +33,8 @@ extension Session {
             return Self.refuseMeta(operation, .badKey, input, &reply)
         }
         let key = scratch.span.extracting(0..<length)
-        let call = MetaCall(operation: operation, hash: worker.store.hash(key), flags: flags, now: turn.now)
+        let call = MetaCall(
+            operation: operation, hash: worker.store.hash(key), isBinaryKey: true, now: turn.now)
         perform(call, key, input, &worker, &reply)
     }
 
@@ -54,7 +57,7 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        if call.flags.hasLongOpaque, !Self.hasBadMode(call) { return reply.append(Self.longOpaque) }
+        if worker.flags.hasLongOpaque, !Self.hasBadMode(operation: call.operation, worker.flags) { return reply.append(Self.longOpaque) }
         switch call.operation.kind {
         case .metaGet: metaGet(call, key, input, &worker, &reply)
         case .metaSet: metaSet(call, key, input, &worker, &reply)
@@ -66,10 +69,10 @@ extension Session {
     static let longOpaque: StaticString = "CLIENT_ERROR opaque token too long\r\n"
 
     /// ms and ma look at their mode before they look at the opaque.
-    private static func hasBadMode(_ call: borrowing MetaCall) -> Bool {
-        switch call.operation.kind {
-        case .metaSet: call.flags.writeRequest == nil
-        case .metaArithmetic: call.flags.decrements == nil
+    private static func hasBadMode(operation: Operation, _ flags: borrowing MetaFlags) -> Bool {
+        switch operation.kind {
+        case .metaSet: flags.writeRequest == nil
+        case .metaArithmetic: flags.decrements == nil
         default: false
         }
     }
@@ -80,7 +83,7 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        guard !call.flags.has(Flag.vivify) else { return metaGetOrCreate(call, key, input, &worker, &reply) }
+        guard !worker.flags.has(Flag.vivify) else { return metaGetOrCreate(call, key, input, &worker, &reply) }
         let mark = reply.mark
         var isAnswered = true
         var sighting: Sighting?
@@ -105,7 +108,7 @@ extension Session {
         let vivified = worker.store.findOrCreate(
             key, hash: call.hash, now: call.now, value: key.extracting(0..<0), clientFlags: 0,
             exptime: .never,
-            newCAS: call.flags.newCAS)
+            newCAS: worker.flags.newCAS)
         switch consume vivified {
         case .found(let item):
             if worker.observers != 0 { sighting = Sighting(item) }
@@ -125,8 +128,8 @@ extension Session {
         _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall, _ key: Span<UInt8>,
         _ input: Span<UInt8>, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) -> Bool {
-        let flags = call.flags
-        let withValue = flags.has(Flag.value) && flags.compareCAS != item.cas
+        let withValue = worker.flags.has(Flag.value)
+            && !(worker.flags.has(Flag.compareCAS) && worker.flags.cas == item.cas)
         if withValue {
             reply.append("VA ")
             reply.append(decimal: UInt64(truncatingIfNeeded: item.valueLength))
@@ -137,10 +140,10 @@ extension Session {
         var words = Words(call.operation.flags)
         while let word = words.next(in: input) {
             switch input[word.lowerBound] {
-            case Flag.setTTL: item.setExptime(flags.exptime)
-            case Flag.vivify: if wasCreated { item.setExptime(flags.vivifyExptime) }
+            case Flag.setTTL: item.setExptime(worker.flags.exptime)
+            case Flag.vivify: if wasCreated { item.setExptime(worker.flags.vivifyExptime) }
             case Flag.recache:
-                if !wasCreated, !item.isWinSent, item.exptime != .never, item.exptime < flags.recacheTime {
+                if !wasCreated, !item.isWinSent, item.exptime != .never, item.exptime < worker.flags.recacheTime {
                     hasWon = true
                 }
             case Flag.size: reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: item.valueLength))
@@ -166,8 +169,8 @@ extension Session {
         reply.append("\r\n")
         let slabClass = item.slabClass
         let isWhole = !withValue || item.appendValue(to: &reply)
-        if !flags.has(Flag.noBump) { item.recordAccess(now: call.now) }
-        if flags.has(Flag.setTTL) {
+        if !worker.flags.has(Flag.noBump) { item.recordAccess(now: call.now) }
+        if worker.flags.has(Flag.setTTL) {
             worker.store.count(.cmdGat)
             worker.store.count(.cmdTouch)
             worker.store.count(.touchHits, slabClass: slabClass)
@@ -183,7 +186,7 @@ extension Session {
     ) {
         worker.store.count(.getMisses)
         worker.countMiss(key, miss, isGet: true)
-        if call.flags.has(Flag.quiet) { return }
+        if worker.flags.has(Flag.quiet) { return }
         reply.append("EN")
         Self.endWithEchoes(call, key, input, &reply)
     }
@@ -195,7 +198,6 @@ extension Session {
         _ reply: inout ReplyBuffer
     ) {
         let store = worker.store
-        let flags = call.flags
         switch store.find(key, hash: call.hash, now: call.now) {
         case .miss(let miss):
             store.count(.deleteMisses)
@@ -206,30 +208,30 @@ extension Session {
             reply.append("NF")
         case .hit(var item):
             let sighting = Sighting(item)
-            if let cas = flags.compareCAS, cas != item.cas {
+            if let cas = worker.flags.compareCAS, cas != item.cas {
                 store.count(.deleteMisses)
                 reply.append("EX")
                 break
             }
-            if flags.has(Flag.dropValue) {
-                item.dropValue(newCAS: flags.newCAS)
-                item.setExptime(flags.exptime)
+            if worker.flags.has(Flag.dropValue) {
+                item.dropValue(newCAS: worker.flags.newCAS)
+                item.setExptime(worker.flags.exptime)
             }
-            if flags.has(Flag.invalidate) {
-                if flags.has(Flag.setTTL) { item.setExptime(flags.exptime) }
+            if worker.flags.has(Flag.invalidate) {
+                if worker.flags.has(Flag.setTTL) { item.setExptime(worker.flags.exptime) }
                 item.setStale(true)
                 item.setWinSent(false)
-                item.setCAS(flags.newCAS)
+                item.setCAS(worker.flags.newCAS)
             } else {
                 store.count(.deleteHits, slabClass: sighting.slabClass)
-                if !flags.has(Flag.dropValue) { item.delete() }
+                if !worker.flags.has(Flag.dropValue) { item.delete() }
                 if worker.observers != 0 {
                     worker.observe(key, sighting)
                     worker.observeDelete(
                         key, .md, wasFound: true, slabClass: sighting.slabClass, size: sighting.size)
                 }
             }
-            if flags.has(Flag.quiet) { return }
+            if worker.flags.has(Flag.quiet) { return }
             reply.append("HD")
         }
         Self.endWithEchoes(call, key, input, &reply)
@@ -247,7 +249,7 @@ extension Session {
         case Flag.opaque:
             reply.append(byte: 0x20)
             reply.append(input, from: word.lowerBound, to: word.upperBound)
-        case Flag.key: appendKey(key, isBinary: call.flags.has(Flag.base64), &reply)
+        case Flag.key: appendKey(key, isBinary: call.isBinaryKey, &reply)
         default: break
         }
     }
@@ -286,15 +288,5 @@ extension Session {
         reply.rollback(to: mark, store: worker.store)
         reply.append("SERVER_ERROR out of memory writing get response\r\n")
         worker.store.count(.responseOutOfMemory)
-    }
-}
-
-extension ReplyBuffer {
-    /// ` <letter><number>`
-    @inline(__always)
-    mutating func append(flag letter: UInt8, _ value: UInt64) {
-        append(byte: 0x20)
-        append(byte: letter)
-        append(decimal: value)
     }
 }

@@ -11,7 +11,7 @@ extension Session {
     ) {
         let operation = call.operation
         let length = Int(operation.valueLength)
-        guard let request = call.flags.writeRequest else {
+        guard let request = worker.flags.writeRequest else {
             reply.append("CLIENT_ERROR invalid mode for ms M token\r\n")
             return
         }
@@ -35,46 +35,42 @@ extension Session {
             key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: fits,
             exptime: request.exptime,
             length: length)
-        var echo = MetaEcho(key: key)
-        echo.isBinaryKey = call.flags.has(Flag.base64)
-        echo.note(input, operation.flags)
-        answerMetaSet(
-            outcome, request, length: length, fits: fits, isQuiet: call.flags.has(Flag.quiet), echo, key,
-            &reply)
+        let isQuiet = worker.flags.has(Flag.quiet)
+        guard Self.answerMetaSet(outcome, request, fits: fits, isQuiet: isQuiet, &reply) else { return }
+        var words = Words(operation.flags)
+        while let word = words.next(in: input) {
+            switch input[word.lowerBound] {
+            case Flag.cas: reply.append(flag: Flag.cas, outcome.cas)
+            case Flag.size:
+                reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: outcome.lengthNow(request, length)))
+            default: Self.appendEcho(word, call, key, input, &reply)
+            }
+        }
+        reply.append("\r\n")
     }
 
-    func answerMetaSet(
-        _ outcome: WriteOutcome, _ request: WriteRequest, length: Int, fits: Bool, isQuiet: Bool,
-        _ echo: borrowing MetaEcho, _ key: Span<UInt8>, _ reply: inout ReplyBuffer
-    ) {
-        let isAppend = request.mode == .append || request.mode == .prepend
+    /// The status word of an `ms`, or the whole line of an error. False when nothing is to follow.
+    static func answerMetaSet(
+        _ outcome: WriteOutcome, _ request: WriteRequest, fits: Bool, isQuiet: Bool, _ reply: inout ReplyBuffer
+    ) -> Bool {
         switch outcome.status {
         case .stored:
-            if isQuiet { return }
+            if isQuiet { return false }
             reply.append("HD")
         case .exists: reply.append("EX")
         case .notStored: reply.append("NS")
-        case .notFound: reply.append(isAppend ? "NS" : "NF")
+        case .notFound where request.isAppend: reply.append("NS")
+        case .notFound: reply.append("NF")
         // An append whose own value fits was not stored because the sum doesn't.
         case .tooLarge where fits: reply.append("NS")
-        case .tooLarge: return reply.append(Refusal.tooLarge.text)
-        case .outOfMemory: return reply.append(Refusal.outOfMemory.text)
+        case .tooLarge:
+            reply.append(Refusal.tooLarge.text)
+            return false
+        case .outOfMemory:
+            reply.append(Refusal.outOfMemory.text)
+            return false
         }
-        var order = echo.order
-        while order != 0 {
-            switch UInt8(truncatingIfNeeded: order) {
-            case Flag.opaque:
-                reply.append(byte: 0x20)
-                for i in 0..<echo.opaqueLength { reply.append(byte: echo.opaque[i]) }
-            case Flag.key: Self.appendKey(key, isBinary: echo.isBinaryKey, &reply)
-            case Flag.cas: reply.append(flag: Flag.cas, outcome.cas)
-            default:
-                let stored = isAppend && outcome.valueLength > 0 ? outcome.valueLength : length
-                reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: stored))
-            }
-            order >>= 8
-        }
-        reply.append("\r\n")
+        return true
     }
 
     // MARK: ma
@@ -83,11 +79,11 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        guard let decrement = call.flags.decrements else {
+        guard let decrement = worker.flags.decrements else {
             reply.append("CLIENT_ERROR invalid mode for ma M token\r\n")
             return
         }
-        if call.flags.has(Flag.vivify) {
+        if worker.flags.has(Flag.vivify) {
             return adjustOrCreate(call, decrement: decrement, key, input, &worker, &reply)
         }
         var sighting: Sighting?
@@ -110,7 +106,7 @@ extension Session {
     ) {
         var digits = InlineArray<20, UInt8>(repeating: 0)
         var first = digits.count
-        var rest = call.flags.initial
+        var rest = worker.flags.initial
         repeat {
             first -= 1
             digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
@@ -118,12 +114,12 @@ extension Session {
         } while rest > 0
         let vivified = worker.store.findOrCreate(
             key, hash: call.hash, now: call.now, value: digits.span.extracting(first..<digits.count),
-            clientFlags: 0, exptime: .never, newCAS: call.flags.newCAS)
+            clientFlags: 0, exptime: .never, newCAS: worker.flags.newCAS)
         switch consume vivified {
         case .found(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
         case .created(let item, let miss):
             worker.countDeath(miss)
-            answerNumber(call.flags.initial, item, wasCreated: true, call, key, input, &reply)
+            answerNumber(worker.flags.initial, item, wasCreated: true, call, key, input, worker, &reply)
         case .outOfMemory: reply.append("SERVER_ERROR Out of memory allocating new item\r\n")
         }
     }
@@ -132,15 +128,15 @@ extension Session {
         _ item: consuming LockedItem, _ call: borrowing MetaCall, decrement: Bool, _ key: Span<UInt8>,
         _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) {
-        if item.valueLength > 0, let cas = call.flags.compareCAS, cas != 0, cas != item.cas {
+        if item.valueLength > 0, let cas = worker.flags.compareCAS, cas != 0, cas != item.cas {
             reply.append("EX")
             return Self.endWithEchoes(call, key, input, &reply)
         }
         let slabClass = item.slabClass
-        switch item.adjust(by: call.flags.delta, decrement: decrement, newCAS: call.flags.newCAS) {
+        switch item.adjust(by: worker.flags.delta, decrement: decrement, newCAS: worker.flags.newCAS) {
         case .value(let value):
             worker.store.count(decrement ? .decrHits : .incrHits, slabClass: slabClass)
-            answerNumber(value, item, wasCreated: false, call, key, input, &reply)
+            answerNumber(value, item, wasCreated: false, call, key, input, worker, &reply)
         case .nonNumeric:
             reply.append("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")
         case .outOfMemory: reply.append("SERVER_ERROR out of memory\r\n")
@@ -149,12 +145,10 @@ extension Session {
 
     private func answerNumber(
         _ value: UInt64, _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall,
-        _ key: Span<UInt8>, _ input: Span<UInt8>, _ reply: inout ReplyBuffer
+        _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
     ) {
-        let flags = call.flags
-        let isQuiet = flags.has(Flag.quiet)
         let mark = reply.mark
-        let withValue = flags.has(Flag.value)
+        let withValue = worker.flags.has(Flag.value)
         if withValue {
             reply.append("VA ")
             reply.append(decimal: UInt64(Self.digitCount(value)))
@@ -166,8 +160,8 @@ extension Session {
             switch input[word.lowerBound] {
             case Flag.cas: reply.append(flag: Flag.cas, item.cas)
             case Flag.ttl: Self.appendTTL(item.exptime, call.now, &reply)
-            case Flag.setTTL: item.setExptime(flags.exptime)
-            case Flag.vivify: if wasCreated { item.setExptime(flags.vivifyExptime) }
+            case Flag.setTTL: item.setExptime(worker.flags.exptime)
+            case Flag.vivify: if wasCreated { item.setExptime(worker.flags.vivifyExptime) }
             default: Self.appendEcho(word, call, key, input, &reply)
             }
         }
@@ -176,7 +170,7 @@ extension Session {
             reply.append(decimal: value)
         }
         reply.append("\r\n")
-        if isQuiet { reply.dropBytes(after: mark) }
+        if worker.flags.has(Flag.quiet) { reply.dropBytes(after: mark) }
     }
 
     private static func digitCount(_ value: UInt64) -> Int {
@@ -286,6 +280,14 @@ extension MetaFlags {
 }
 
 extension WriteRequest {
+    var isAppend: Bool { mode == .append || mode == .prepend }
     /// Whether this counts as a `cas` command.
     var comparesAsCAS: Bool { compareCAS != nil && (mode == .set || mode == .replace) }
+}
+
+extension WriteOutcome {
+    /// The length of the value that was `length` long as it came: more where it was appended to another.
+    func lengthNow(_ request: WriteRequest, _ length: Int) -> Int {
+        request.isAppend && valueLength > 0 ? valueLength : length
+    }
 }

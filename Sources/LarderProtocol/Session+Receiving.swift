@@ -45,6 +45,24 @@ struct MetaEcho {
             shift += 8
         }
     }
+
+    /// The return flags in their order, and the end of the line.
+    func append(_ outcome: WriteOutcome, length: Int, to reply: inout ReplyBuffer) {
+        var order = order
+        while order != 0 {
+            switch UInt8(truncatingIfNeeded: order) {
+            case Flag.opaque:
+                reply.append(byte: 0x20)
+                reply.append(opaque.span.extracting(0..<opaqueLength))
+            case Flag.key:
+                Session.appendKey(key.span.extracting(0..<keyLength), isBinary: isBinaryKey, &reply)
+            case Flag.cas: reply.append(flag: Flag.cas, outcome.cas)
+            default: reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: length))
+            }
+            order >>= 8
+        }
+        reply.append("\r\n")
+    }
 }
 
 extension Session {
@@ -59,7 +77,8 @@ extension Session {
                 MetaEcho(key: key), key, operation.hash, operation, operation.writeRequest,
                 isQuiet: operation.bits.contains(.quiet), isMeta: false, &worker, &reply)
         }
-        let flags = MetaFlags(input, operation, leadingWords: 3, now: turn.now, options: worker.options)
+        worker.flags.read(input, operation, leadingWords: 3, now: turn.now, worker.options)
+        let flags = worker.flags
         guard flags.fault == .none else { return refuseValue(operation, flags.fault.text, &reply) }
         guard let request = flags.writeRequest else {
             return refuseValue(operation, "CLIENT_ERROR invalid mode for ms M token\r\n", &reply)
@@ -163,7 +182,8 @@ extension Session {
             worker.store.discardOld(key, hash: worker.store.hash(key))
         }
         if isMeta {
-            answerMetaSet(outcome, request, length: length, fits: true, isQuiet: isQuiet, echo, key, &reply)
+            guard Self.answerMetaSet(outcome, request, fits: true, isQuiet: isQuiet, &reply) else { return }
+            echo.append(outcome, length: outcome.lengthNow(request, length), to: &reply)
         } else if !isQuiet {
             Self.answer(outcome, valueFits: true, &reply)
         }

@@ -150,6 +150,8 @@ public struct WorkerContext: ~Copyable {
     let ring: EventRing?
     /// What is to be recorded during this `receive` (`EventKind` bits); 0 nearly always.
     var observers: UInt32 = 0
+    /// The flags of the meta command being executed.
+    var flags = MetaFlags()
     /// Operations parsed and not yet executed; scratch of one `receive` call.
     static let batchSize = 32
     let batch = FixedArray(repeating: Operation(), count: WorkerContext.batchSize)

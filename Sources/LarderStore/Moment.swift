@@ -4,13 +4,13 @@
 /// The wire's rules for exptime (relative, absolute, negative) belong to the protocol; here a moment is a number.
 public struct Moment: RawRepresentable, Comparable, Hashable, Sendable, BitwiseCopyable {
     public var rawValue: UInt32
-    @inline(__always) public init(rawValue: UInt32) { self.rawValue = rawValue }
-    @inline(__always) public init(_ seconds: UInt32) { rawValue = seconds }
+    @inlinable @inline(__always) public init(rawValue: UInt32) { self.rawValue = rawValue }
+    @inlinable @inline(__always) public init(_ seconds: UInt32) { rawValue = seconds }
 
     /// As an exptime: the item doesn't expire.
-    public static let never = Moment(0)
+    @inlinable public static var never: Moment { Moment(0) }
     /// As an exptime: gone at once. No clock ever reads less than 2.
-    public static let past = Moment(1)
+    @inlinable public static var past: Moment { Moment(1) }
 
-    @inline(__always) public static func < (a: Moment, b: Moment) -> Bool { a.rawValue < b.rawValue }
+    @inlinable @inline(__always) public static func < (a: Moment, b: Moment) -> Bool { a.rawValue < b.rawValue }
 }

@@ -177,9 +177,19 @@ public struct ReplyBuffer: ~Copyable {
         filled &+= 1
     }
 
+    /// For texts made at run time. Disfavoured, or every literal would become a `String` first.
+    @_disfavoredOverload
     public mutating func append(_ text: String) {
         var text = text
         text.withUTF8 { append(pointer: UnsafeRawPointer($0.baseAddress), count: $0.count) }
+    }
+
+    /// ` <letter><number>`: a return flag of a meta command.
+    public mutating func append(flag letter: UInt8, _ value: UInt64) {
+        guard reserve(24) else { return }
+        let out = base! + count
+        out.storeBytes(of: UInt16(letter) << 8 | 0x20, as: UInt16.self)
+        filled &+= 2 &+ Decimal.write(value, to: out + 2)
     }
 
     @inline(__always)
