@@ -75,8 +75,8 @@ struct MetaFlags {
     var compareCAS: UInt64? { has(Flag.compareCAS) ? cas : nil }
     var newCAS: UInt64? { has(Flag.newCAS) ? casToSet : nil }
 
-    /// Reads the flags of `operation`, before which the line has `leadingWords`. In place, into what an earlier
-    /// command left: a copy of so many small fields would wait for each of their stores.
+    /// Reads the flags of `operation`, before which the line has `leadingWords`. In place, into what an
+    /// earlier command left: a copy of so many small fields would wait for each of their stores.
     mutating func read(
         _ input: Span<UInt8>, _ operation: Operation, leadingWords: Int, now: Moment,
         _ options: borrowing SessionOptions

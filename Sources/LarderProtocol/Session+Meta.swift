@@ -57,7 +57,9 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        if worker.flags.hasLongOpaque, !Self.hasBadMode(operation: call.operation, worker.flags) { return reply.append(Self.longOpaque) }
+        if worker.flags.hasLongOpaque, !Self.hasBadMode(operation: call.operation, worker.flags) {
+            return reply.append(Self.longOpaque)
+        }
         switch call.operation.kind {
         case .metaGet: metaGet(call, key, input, &worker, &reply)
         case .metaSet: metaSet(call, key, input, &worker, &reply)
@@ -83,7 +85,9 @@ extension Session {
         _ call: borrowing MetaCall, _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        guard !worker.flags.has(Flag.vivify) else { return metaGetOrCreate(call, key, input, &worker, &reply) }
+        guard !worker.flags.has(Flag.vivify) else {
+            return metaGetOrCreate(call, key, input, &worker, &reply)
+        }
         let mark = reply.mark
         var isAnswered = true
         var sighting: Sighting?

@@ -51,7 +51,8 @@ extension Session {
 
     /// The status word of an `ms`, or the whole line of an error. False when nothing is to follow.
     static func answerMetaSet(
-        _ outcome: WriteOutcome, _ request: WriteRequest, fits: Bool, isQuiet: Bool, _ reply: inout ReplyBuffer
+        _ outcome: WriteOutcome, _ request: WriteRequest, fits: Bool, isQuiet: Bool,
+        _ reply: inout ReplyBuffer
     ) -> Bool {
         switch outcome.status {
         case .stored:
@@ -145,7 +146,8 @@ extension Session {
 
     private func answerNumber(
         _ value: UInt64, _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall,
-        _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
+        _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: borrowing WorkerContext,
+        _ reply: inout ReplyBuffer
     ) {
         let mark = reply.mark
         let withValue = worker.flags.has(Flag.value)

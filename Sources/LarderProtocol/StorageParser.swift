@@ -78,7 +78,8 @@ extension WorkerContext {
             let seconds = Number.exptime(input, exptime), let unique
         else {
             return refuse(
-                .badLine, line, isQuiet: isQuiet, swallow: Int(length) + 2, inputCount: input.count, &turn, &count)
+                .badLine, line, isQuiet: isQuiet, swallow: Int(length) + 2, inputCount: input.count, &turn,
+                &count)
         }
         operation.number = unique
         operation.clientFlags = clientFlags
