@@ -147,7 +147,9 @@ extension Session {
             case Flag.setTTL: item.setExptime(worker.flags.exptime)
             case Flag.vivify: if wasCreated { item.setExptime(worker.flags.vivifyExptime) }
             case Flag.recache:
-                if !wasCreated, !item.isWinSent, item.exptime != .never, item.exptime < worker.flags.recacheTime {
+                if !wasCreated, !item.isWinSent, item.exptime != .never,
+                    item.exptime < worker.flags.recacheTime
+                {
                     hasWon = true
                 }
             case Flag.size: reply.append(flag: Flag.size, UInt64(truncatingIfNeeded: item.valueLength))

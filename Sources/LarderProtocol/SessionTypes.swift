@@ -157,7 +157,8 @@ public struct WorkerContext: ~Copyable {
     let batch = FixedArray(repeating: Operation(), count: WorkerContext.batchSize)
 
     public init(
-        store: StoreClient, options: SessionOptions, facts: any ServerFacts, admin: AdminState, ring: EventRing? = nil
+        store: StoreClient, options: SessionOptions, facts: any ServerFacts, admin: AdminState,
+        ring: EventRing? = nil
     ) {
         self.store = store
         self.options = options

@@ -100,7 +100,12 @@ public struct LockedItem: ~Copyable {
         return withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
             let n = Decimal.write(new, to: digits.baseAddress!)
             let value = UnsafeRawBufferPointer(rebasing: digits[0..<n])
-            return rewrite(value, clientFlags: item.clientFlags(shape), newCAS: newCAS) ? .value(new) : .outOfMemory
+            guard rewrite(value, clientFlags: item.clientFlags(shape), newCAS: newCAS) else { return .outOfMemory }
+            // A number that needs no more room is taken for the same item, as stale as before.
+            if n <= Item.inlineValueLength(shape) {
+                item.publishShape(item.shape | shape & (Item.stale | Item.winSent))
+            }
+            return .value(new)
         }
     }
 

@@ -94,6 +94,9 @@ private let badLine = "CLIENT_ERROR bad command line format\r\n"
             "VA 0 t30 W\r\n\r\nVA 0 Z\r\n\r\nHD Z\r\nHD\r\nVA 1\r\nx\r\nVA 1 W\r\nx\r\nVA 1 Z\r\nx\r\n"
                 + "VA 1 Z\r\nx\r\n")
         exchange.check(
+            "ms n 2\r\n10\r\nmd n I\r\nincr n 1\r\nmg n v\r\nmg n\r\nma n D100\r\nmg n\r\n",
+            "HD\r\nHD\r\n11\r\nVA 2 X W\r\n11\r\nHD Z X\r\nHD\r\nHD\r\n")
+        exchange.check(
             "ms a 1 T90 E50\r\nx\r\nmd a I T20 E60\r\nmg a v t c\r\nmg a v\r\nms a 1 I C50 T80 E70\r\ny\r\n"
                 + "mg a v t c\r\nms a 1 C70 T80\r\nz\r\nmg a v t\r\nms a 1 I C0\r\nw\r\n",
             "HD\r\nHD\r\nVA 1 t20 c60 X W\r\nx\r\nVA 1 Z X\r\nx\r\nHD\r\nVA 1 t20 c70 Z X\r\ny\r\nHD\r\n"
