@@ -103,8 +103,9 @@ struct SharedWords {
     /// 1: housekeeping leaves expired items alone (`lru_crawler disable`). 1: a crawl was asked for and isn't done.
     let crawlerOff: UnsafeMutablePointer<Atomic<UInt32>>
     let crawling: UnsafeMutablePointer<Atomic<UInt32>>
-    /// One page move at a time.
+    /// One page move at a time; guards `pressures`, room for the figures of all classes.
     let moverLock: NapLock
+    let pressures: UnsafeMutablePointer<ClassPressure>
 
     /// Indices into `moves`.
     enum Move: Int { case moved, forIndex, rescued, busy, last, housekeeperRuns, count }
@@ -120,6 +121,9 @@ struct SharedWords {
         moverLock = NapLock(lines + 320)
         crawlerOff = (lines + 384).assumingMemoryBound(to: Atomic<UInt32>.self)
         crawling = (lines + 388).assumingMemoryBound(to: Atomic<UInt32>.self)
+        pressures = .allocate(capacity: 256)
+        pressures.initialize(
+            repeating: ClassPressure(id: 0, pages: 0, chunkBytes: 0, age: 0, isEvicting: false), count: 256)
         clock.pointee.store(2, ordering: .relaxed)
     }
 

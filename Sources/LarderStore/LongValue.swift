@@ -28,6 +28,14 @@ struct ChainReader {
         part = shape & Item.chained != 0 ? item.firstPart(shape) : 0
     }
 
+    /// Bytes that lie in one piece.
+    init(_ core: UnsafeMutablePointer<Core>, bytes: UnsafeRawBufferPointer) {
+        self.core = core
+        left = bytes.count
+        run = UnsafeMutableRawBufferPointer(mutating: bytes)
+        part = 0
+    }
+
     /// The value of a reservation, its line end left out.
     init(_ core: UnsafeMutablePointer<Core>, _ reservation: borrowing Reservation) {
         self.core = core
@@ -133,6 +141,12 @@ public struct Reservation: ~Copyable {
             room -= n
             done += n
         }
+    }
+
+    /// Copies all runs of another value.
+    mutating func append(_ source: ChainReader) {
+        var source = source
+        while let run = source.next() { append(UnsafeRawBufferPointer(run)) }
     }
 
     /// The runs of memory the next bytes go to, for a socket to read into. Memory is taken ahead of the bytes only as far

@@ -1,5 +1,6 @@
 // Moving a page from one class to another: emptying it, item by item, while everybody else goes on.
 import CIntrinsics
+import Glibc
 import Synchronization
 
 extension Core {
@@ -7,15 +8,18 @@ extension Core {
     /// by the thread that evicts. Caller holds no class lock; `keep` is a chunk it has just been given.
     @inline(never)
     func balance(held: Held, keep: Handle, now: Moment, counters: CounterBlock) {
-        guard shared.automove.pointee.load(ordering: .relaxed) != 0, shared.moverLock.tryLock() else { return }
+        guard shared.moverLock.tryLock() else { return }
         defer { shared.moverLock.unlock() }
-        let wantsReserve = arena.read { $0.pagesUsed > $0.pagesLimit - $0.reserve }
-        let move = withPressures { PageBalance.decide($0) }
-        if wantsReserve, let giver = withPressures(Self.idlest) {
+        // The index's reserve comes first, automove or not.
+        if arena.read({ $0.pagesUsed > $0.pagesLimit - $0.reserve }) {
+            guard let giver = withPressures(Self.idlest) else { return }
             if emptyPage(of: giver, held: held, keep: keep, now: now, counters: counters, receiver: nil) {
                 shared.note(.forIndex)
             }
-        } else if let move {
+            return
+        }
+        guard shared.automove.pointee.load(ordering: .relaxed) != 0 else { return }
+        if let move = withPressures({ PageBalance.decide($0) }) {
             if emptyPage(of: move.from, held: held, keep: keep, now: now, counters: counters, receiver: move.to) {
                 shared.note(.moved)
             }
@@ -56,7 +60,8 @@ extension Core {
         shared.moverLock.lock()
         defer { shared.moverLock.unlock() }
         guard let giver = withPressures(Self.idlest) else { return false }
-        return emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: nil)
+        return emptyPage(
+            of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: nil, forgetsMemory: true)
     }
 
     func idlestClass() -> UInt8? { withPressures(Self.idlest) }
@@ -68,31 +73,30 @@ extension Core {
         return best?.id
     }
 
-    /// The figures of all classes that own pages, in memory of this call.
+    /// The figures of all classes that own pages, in memory the mover's lock guards: the caller holds it.
     private func withPressures<Result>(_ body: (UnsafeBufferPointer<ClassPressure>) -> Result) -> Result {
         let microseconds = monotonicMicroseconds()
-        return withUnsafeTemporaryAllocation(of: ClassPressure.self, capacity: 256) { list in
-            var n = 0
-            for id in 1..<table.sizes.count {
-                let c = slabClass(UInt8(id))
-                c.lock.lock()
-                let s = c.state
-                if s.pointee.pageCount > 0 {
-                    // A class with next to no main items has a main hand that stands still: there the other hand tells.
-                    let isUnproven = (s.pointee.used - s.pointee.probation) * 10 < s.pointee.used
-                    let stamp = isUnproven
-                        ? arena.pages[Int(s.pointee.probationPage)].probationStamp
-                        : arena.pages[Int(s.pointee.mainPage)].stamp
-                    list[n] = ClassPressure(
-                        id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
-                        age: microseconds > stamp ? microseconds - stamp : 0,
-                        isEvicting: s.pointee.evictedSincePage > 0)
-                    n += 1
-                }
-                c.lock.unlock()
+        let list = shared.pressures
+        var n = 0
+        for id in 1..<table.sizes.count {
+            let c = slabClass(UInt8(id))
+            c.lock.lock()
+            let s = c.state
+            if s.pointee.pageCount > 0 {
+                // A class with next to no main items has a main hand that stands still: there the other hand tells.
+                let isUnproven = (s.pointee.used - s.pointee.probation) * 10 < s.pointee.used
+                let stamp = isUnproven
+                    ? arena.pages[Int(s.pointee.probationPage)].probationStamp
+                    : arena.pages[Int(s.pointee.mainPage)].stamp
+                list[n] = ClassPressure(
+                    id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
+                    age: microseconds > stamp ? microseconds - stamp : 0,
+                    isEvicting: s.pointee.evictedSincePage > 0)
+                n += 1
             }
-            return body(UnsafeBufferPointer(rebasing: list[0..<n]))
+            c.lock.unlock()
         }
+        return body(UnsafeBufferPointer(start: list, count: n))
     }
 
     // MARK: Emptying
@@ -100,7 +104,8 @@ extension Core {
     /// Empties the page under the main hand of class `id` and hands it to `receiver`, or to the arena (nil).
     /// False if something in the page can't be moved now; then the class keeps the page.
     func emptyPage(
-        of id: UInt8, held: Held, keep: Handle, now: Moment, counters: CounterBlock, receiver: UInt8?
+        of id: UInt8, held: Held, keep: Handle, now: Moment, counters: CounterBlock, receiver: UInt8?,
+        forgetsMemory: Bool = false
     ) -> Bool {
         let c = slabClass(id)
         c.lock.lock()
@@ -138,6 +143,8 @@ extension Core {
             addPage(page, to: to, at: monotonicMicroseconds())
             to.lock.unlock()
         } else {
+            // Here nobody else knows the page: the system may have its memory.
+            if forgetsMemory { madvise(arena.address(page: page), SlabClassTable.pageBytes, MADV_DONTNEED) }
             arena.givePage(page)
         }
         shared.moves[SharedWords.Move.last.rawValue].store(

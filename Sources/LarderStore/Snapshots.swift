@@ -20,7 +20,10 @@ extension StoreClient {
             snapshot.indexBuckets += UInt64(buckets) + UInt64(state.overflowBuckets)
         }
         let arena = core.pointee.arena.read { $0 }
-        let overflowPages = core.pointee.overflowPool.state.pointee.pageCount
+        let pool = core.pointee.overflowPool
+        pool.lock.lock()
+        let overflowPages = pool.state.pointee.pageCount
+        pool.lock.unlock()
         snapshot.memoryLimit = (arena.pagesLimit + arena.tablePages) * SlabClassTable.pageBytes
         snapshot.pageSize = SlabClassTable.pageBytes
         snapshot.pagesTotal = arena.pagesLimit

@@ -93,7 +93,8 @@ struct Writer {
             outcome = stored(
                 store(value, replacing: existing, marks: marks(request.clientFlags), stale: marksStale),
                 valueLength: value.count)
-        case .combine: outcome = combine(existing, with: [value], valueLength: value.count)
+        case .combine:
+            outcome = combine(existing, with: ChainReader(core, bytes: value), valueLength: value.count)
         }
         stripe.lock.unlock()
         trim(keeping: outcome)
@@ -112,10 +113,8 @@ struct Writer {
             if reservation.hasFailed {
                 outcome = WriteOutcome(.outOfMemory)
             } else {
-                var runs = [UnsafeRawBufferPointer]()
-                var reader = ChainReader(core, reservation)
-                while let run = reader.next() { runs.append(UnsafeRawBufferPointer(run)) }
-                outcome = combine(existing, with: runs, valueLength: reservation.valueLength)
+                outcome = combine(
+                    existing, with: ChainReader(core, reservation), valueLength: reservation.valueLength)
             }
         }
         stripe.lock.unlock()
@@ -358,7 +357,7 @@ struct Writer {
     }
 
     /// append and prepend: flags and exptime stay the item's own.
-    private func combine(_ existing: Handle, with runs: [UnsafeRawBufferPointer], valueLength: Int) -> WriteOutcome {
+    private func combine(_ existing: Handle, with addition: ChainReader, valueLength: Int) -> WriteOutcome {
         let item = core.pointee.arena.item(existing)
         let shape = item.shape
         let oldLength = item.valueLength(shape)
@@ -372,7 +371,7 @@ struct Writer {
         let writer = Writer(client: client, key: key, hash: hash, request: kept, now: now)
         var built = reservation(
             valueLength: oldLength + valueLength, marks: writer.marks(kept.clientFlags), existing: existing)
-        if request.mode == .prepend { for run in runs { built.append(run) } }
+        if request.mode == .prepend { built.append(addition) }
         var left = oldLength
         var reader = ChainReader(core, head: existing)
         while left > 0, let run = reader.next() {
@@ -380,7 +379,7 @@ struct Writer {
             built.append(UnsafeRawBufferPointer(rebasing: run[0..<n]))
             left -= n
         }
-        if request.mode == .append { for run in runs { built.append(run) } }
+        if request.mode == .append { built.append(addition) }
         built.close()
         if built.hasFailed { return WriteOutcome(.outOfMemory) }
         var outcome = writer.link(&built, replacing: existing, stale: false)
