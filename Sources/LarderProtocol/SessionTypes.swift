@@ -105,12 +105,12 @@ public struct SessionOptions: Sendable {
     public var requestsPerTurn = 20
     /// `-I`, bytes of a value.
     public var itemSizeMax = 1 << 20
-    public var allowsFlush = true          // not -F
-    public var allowsDumps = true          // not -X
-    public var allowsWatch = true          // not -W
-    public var allowsShutdown = false      // -A
-    public var requiresAuth = false        // -Y
-    public var usesCAS = true              // not -C
+    public var allowsFlush = true  // not -F
+    public var allowsDumps = true  // not -X
+    public var allowsWatch = true  // not -W
+    public var allowsShutdown = false  // -A
+    public var requiresAuth = false  // -Y
+    public var usesCAS = true  // not -C
     /// `-D`: prefix delimiter of `stats detail`, and whether detail is on from the start.
     public var prefixDelimiter: UInt8 = 0x3A
     public var detailEnabled = false
@@ -126,13 +126,13 @@ public struct SessionOptions: Sendable {
 
 /// Switches of memcached that decide which lines `stats` and `stats items` have; defaults as memcached's.
 public struct StatsOptions: Sendable {
-    public var maxConnectionsFast = true   // -o maxconns_fast
-    public var slabReassign = true         // -o slab_reassign
+    public var maxConnectionsFast = true  // -o maxconns_fast
+    public var slabReassign = true  // -o slab_reassign
     /// At start; `lru_crawler enable` and `disable` change it while running.
-    public var crawler = true              // -o lru_crawler
-    public var maintainer = true           // -o lru_maintainer
-    public var temporaryItems = false      // -o temporary_ttl
-    public var idleTimeout = false         // -o idle_timeout
+    public var crawler = true  // -o lru_crawler
+    public var maintainer = true  // -o lru_maintainer
+    public var temporaryItems = false  // -o temporary_ttl
+    public var idleTimeout = false  // -o idle_timeout
     public init() {}
 }
 

@@ -23,7 +23,8 @@ extension WorkerContext {
         let (exptime, exptimeEnd) = Bytes.digits(in: input, from: min(flagsEnd &+ 1, input.count))
         let (length, lengthEnd) = Bytes.digits(in: input, from: min(exptimeEnd &+ 1, input.count))
         var end = lengthEnd
-        var wellFormed = keyEnd > keyStart && keyEnd &- keyStart <= Self.longestKey
+        var wellFormed =
+            keyEnd > keyStart && keyEnd &- keyStart <= Self.longestKey
             && byte(input, keyEnd) == 0x20
             && flagsEnd > keyEnd &+ 1 && byte(input, flagsEnd) == 0x20
             && exptimeEnd > flagsEnd &+ 1 && exptimeEnd &- flagsEnd <= 19 && byte(input, exptimeEnd) == 0x20

@@ -1,4 +1,5 @@
-// A chunk for a new item or part: a free one, one from a fresh page, one whose item has expired, or a victim's.
+// A chunk for a new item or part: a free one, one from a fresh page, one whose item has expired, or a
+// victim's.
 import Synchronization
 
 extension Core {
@@ -7,7 +8,8 @@ extension Core {
 
     /// A chunk of the class, marked reserved; 0 when memory can't be had. The caller holds no class lock.
     /// - Parameters:
-    ///   - probation: whether the item is to prove itself (false for parts and for items that met their ghost).
+    ///   - probation: whether the item is to prove itself (false for parts and for items that met their
+    /// ghost).
     ///   - exptime: lets the page know when a visit for expired items is worth it.
     @inline(__always)
     func allocate(
@@ -21,10 +23,12 @@ extension Core {
             c.lock.unlock()
             return handle
         }
-        return allocateSlowly(id, c, probation: probation, exptime: exptime, held: held, now: now, counters: counters)
+        return allocateSlowly(
+            id, c, probation: probation, exptime: exptime, held: held, now: now, counters: counters)
     }
 
-    /// Sets a fresh chunk's access word and tells its page what it has to know. Caller holds the class's lock.
+    /// Sets a fresh chunk's access word and tells its page what it has to know. Caller holds the class's
+    /// lock.
     @inline(__always)
     private func enroll(_ handle: Handle, _ c: SlabClass, probation: Bool, exptime: Moment, now: Moment) {
         var access = now.rawValue << Item.secondsShift
@@ -38,8 +42,8 @@ extension Core {
         if exptime != .never { noteExpiry(exptime, meta, c, now: now) }
     }
 
-    /// Makes sure that somebody looks at the page some time after `exptime`: late by an eighth of the time to live, so that
-    /// a page of many items is visited for several of them. Caller holds the class's lock.
+    /// Makes sure that somebody looks at the page some time after `exptime`: late by an eighth of the time to
+    /// live, so that a page of many items is visited for several of them. Caller holds the class's lock.
     @inline(__always)
     func noteExpiry(_ exptime: Moment, _ meta: UnsafeMutablePointer<PageMeta>, _ c: SlabClass, now: Moment) {
         let left = exptime > now ? exptime.rawValue &- now.rawValue : 0
@@ -54,7 +58,8 @@ extension Core {
     /// Entered with the class's lock held, left without it.
     @inline(never)
     private func allocateSlowly(
-        _ id: UInt8, _ c: SlabClass, probation: Bool, exptime: Moment, held: Held, now: Moment, counters: CounterBlock
+        _ id: UInt8, _ c: SlabClass, probation: Bool, exptime: Moment, held: Held, now: Moment,
+        counters: CounterBlock
     ) -> Handle {
         var handle: Handle = 0
         var orphans = Orphans()
@@ -91,8 +96,11 @@ extension Core {
             freeOrphans(orphans)
             orphans = Orphans()
             guard options.evicts else { return 0 }
-            // A class without a page, or whose items are all pinned, in flight or locked, takes a page from another.
-            if attempt < 8 || attempt % 8 == 0 { takePageFromAClass(for: id, held: held, now: now, counters: counters) }
+            // A class without a page, or whose items are all pinned, in flight or locked, takes a page from
+            // another.
+            if attempt < 8 || attempt % 8 == 0 {
+                takePageFromAClass(for: id, held: held, now: now, counters: counters)
+            }
             c.lock.lock()
             handle = takeFreeChunk(c)
             if handle != 0 {

@@ -1,10 +1,11 @@
-// The one reservation of memory everything lives in that grows with items: chunks, index buckets, overflow buckets.
-// It is handed out in pages of 64 KiB; the limit counts pages. No pointer is kept inside it, only handles.
+// The one reservation of memory everything lives in that grows with items: chunks, index buckets, overflow
+// buckets. It is handed out in pages of 64 KiB; the limit counts pages. No pointer is kept inside it, only
+// handles.
 import Glibc
 import Synchronization
 
-/// What the page table knows of a page. The links and counts are guarded by the lock of the class that owns the page;
-/// of a free page, by the arena's lock.
+/// What the page table knows of a page. The links and counts are guarded by the lock of the class that owns
+/// the page; of a free page, by the arena's lock.
 struct PageMeta {
     /// The class's pages in a ring; both hands walk it. Of a free page: `ringNext` links the free list.
     var ringNext: UInt32 = 0
@@ -72,7 +73,8 @@ struct Arena {
 
         // The tables are reserved for all of the address space and touched as far as pages are used.
         let metaBytes = pagesReserved * MemoryLayout<PageMeta>.stride
-        guard let table = mmap(nil, metaBytes + pagesReserved, PROT_READ | PROT_WRITE, flags, -1, 0), table != MAP_FAILED
+        guard let table = mmap(nil, metaBytes + pagesReserved, PROT_READ | PROT_WRITE, flags, -1, 0),
+            table != MAP_FAILED
         else { return nil }
         pages = table.bindMemory(to: PageMeta.self, capacity: pagesReserved)
         classOfPage = (table + metaBytes).bindMemory(to: Atomic<UInt8>.self, capacity: pagesReserved)
@@ -85,9 +87,13 @@ struct Arena {
         state.initialize(to: ArenaState(pagesLimit: max(limitPages - tablePages, 3), tablePages: tablePages))
     }
 
-    @inline(__always) func pointer(_ handle: Handle) -> UnsafeMutableRawPointer { base + Int(handle) &<< Int(truncatingIfNeeded: shift) }
+    @inline(__always) func pointer(_ handle: Handle) -> UnsafeMutableRawPointer {
+        base + Int(handle) &<< Int(truncatingIfNeeded: shift)
+    }
     @inline(__always) func item(_ handle: Handle) -> Item { Item(pointer(handle)) }
-    @inline(__always) func page(of handle: Handle) -> Int { Int(handle) &>> Int(truncatingIfNeeded: Self.pageShift &- shift) }
+    @inline(__always) func page(of handle: Handle) -> Int {
+        Int(handle) &>> Int(truncatingIfNeeded: Self.pageShift &- shift)
+    }
     @inline(__always) func address(page: Int) -> UnsafeMutableRawPointer { base + page &<< 16 }
     @inline(__always) func handle(page: Int, offset: Int) -> Handle {
         Handle(truncatingIfNeeded: (page &<< 16 &+ offset) &>> Int(truncatingIfNeeded: shift))
@@ -98,8 +104,9 @@ struct Arena {
 
     // MARK: Pages. All under `lock`, taken here.
 
-    /// A page that nobody has, marked as `owner`'s; nil when the limit is reached. The last pages below the limit are
-    /// the index's alone: it grows in the middle of an insertion, where no page can be fetched from a class.
+    /// A page that nobody has, marked as `owner`'s; nil when the limit is reached. The last pages below the
+    /// limit are the index's alone: it grows in the middle of an insertion, where no page can be fetched from
+    /// a class.
     func takePage(for owner: UInt8) -> Int? {
         lock.lock()
         defer { lock.unlock() }

@@ -1,5 +1,5 @@
-// Bounds-checked reads and scans over network bytes, a word at a time: the parser's eyes, so that the parser itself
-// needs no unsafe code. Every function checks its range once and then reads inside it.
+// Bounds-checked reads and scans over network bytes, a word at a time: the parser's eyes, so that the parser
+// itself needs no unsafe code. Every function checks its range once and then reads inside it.
 import Glibc
 
 public enum Bytes {
@@ -32,7 +32,8 @@ public enum Bytes {
         }
     }
 
-    /// End of the word that starts at `start`: the index of the first blank (0x20) in `start ..< end`, or `end`.
+    /// End of the word that starts at `start`: the index of the first blank (0x20) in `start ..< end`, or
+    /// `end`.
     @inlinable @inline(__always)
     public static func wordEnd(in bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
         precondition(start >= 0 && start <= end && end <= bytes.count)
@@ -69,8 +70,8 @@ public enum Bytes {
         }
     }
 
-    /// Index of the first byte at or after `start` that is 0x20 or less (blank, CR, LF, other controls); the count of
-    /// `bytes` if there is none.
+    /// Index of the first byte at or after `start` that is 0x20 or less (blank, CR, LF, other controls); the
+    /// count of `bytes` if there is none.
     @inlinable @inline(__always)
     public static func wordStop(in bytes: Span<UInt8>, from start: Int) -> Int {
         precondition(start >= 0 && start <= bytes.count)
@@ -78,7 +79,8 @@ public enum Bytes {
             guard let base = buffer.baseAddress else { return buffer.count }
             let end = buffer.count
             var i = start
-            // The top bit of a byte of `stops` says that the byte of `word` is below 0x21; the lowest one is exact.
+            // The top bit of a byte of `stops` says that the byte of `word` is below 0x21; the lowest one is
+            // exact.
             while i &+ 8 <= end {
                 let word = UnsafeRawPointer(base + i).loadUnaligned(as: UInt64.self)
                 let stops = (word &- 0x2121_2121_2121_2121) & ~word & 0x8080_8080_8080_8080
@@ -90,8 +92,8 @@ public enum Bytes {
         }
     }
 
-    /// The decimal digits at `start`: their value and where they end. At most 19 are read, so nothing can overflow;
-    /// more digits than that end the number early, and what follows is then no blank.
+    /// The decimal digits at `start`: their value and where they end. At most 19 are read, so nothing can
+    /// overflow; more digits than that end the number early, and what follows is then no blank.
     @inlinable @inline(__always)
     public static func digits(in bytes: Span<UInt8>, from start: Int) -> (value: UInt64, end: Int) {
         precondition(start >= 0 && start <= bytes.count)

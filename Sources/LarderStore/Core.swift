@@ -1,10 +1,10 @@
 // The store's shared state: constants after start, each changing thing behind the lock named beside it.
 //
-// Lock order, complete: stripe → slab class → overflow pool → arena. A second stripe only by try-lock; never two slab
-// classes. Under a lock nothing but memory is touched: no system call, no log, no allocation.
+// Lock order, complete: stripe → slab class → overflow pool → arena. A second stripe only by try-lock; never
+// two slab classes. Under a lock nothing but memory is touched: no system call, no log, no allocation.
 //
-// LINKED is set under the stripe's lock and cleared under the stripe's and the class's: so under the class's lock the
-// key of a linked item can be read, and a sweep can find victims without their stripes.
+// LINKED is set under the stripe's lock and cleared under the stripe's and the class's: so under the class's
+// lock the key of a linked item can be read, and a sweep can find victims without their stripes.
 import CIntrinsics
 import Glibc
 import Synchronization
@@ -29,7 +29,9 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
     /// Blocks of counters: one a client, the last for housekeeping.
     let counters: [CounterBlock]
 
-    @inline(__always) func slabClass(_ id: UInt8) -> SlabClass { SlabClass(classes + Int(id) &* SlabClass.bytes) }
+    @inline(__always) func slabClass(_ id: UInt8) -> SlabClass {
+        SlabClass(classes + Int(id) &* SlabClass.bytes)
+    }
     @inline(__always) var overflowPool: SlabClass { slabClass(Arena.indexPage) }
     @inline(__always) func classID(forBytes bytes: Int) -> UInt8 { classOfUnits[(bytes &+ 7) >> 3] }
 
@@ -43,8 +45,10 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
         guard let arena = Arena(limit: options.memoryLimit) else { return nil }
         // Every bucket an item could need when the smallest chunks fill all memory.
         let indexPagesMax = max(arena.pagesReserved / 8, 16)
-        guard let pointers = mmap(
-            nil, indexPagesMax * 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+        guard
+            let pointers = mmap(
+                nil, indexPagesMax * 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1, 0),
             pointers != MAP_FAILED
         else { return nil }
         self.arena = arena
@@ -100,7 +104,8 @@ struct SharedWords {
     let flushDue: UnsafeMutablePointer<Atomic<UInt32>>
     /// Whether pages may move between classes (automove), and the stop word of maintenance.
     let automove: UnsafeMutablePointer<Atomic<UInt32>>
-    /// 1: housekeeping leaves expired items alone (`lru_crawler disable`). 1: a crawl was asked for and isn't done.
+    /// 1: housekeeping leaves expired items alone (`lru_crawler disable`). 1: a crawl was asked for and isn't
+    /// done.
     let crawlerOff: UnsafeMutablePointer<Atomic<UInt32>>
     let crawling: UnsafeMutablePointer<Atomic<UInt32>>
     /// One page move at a time; guards `pressures`, room for the figures of all classes.

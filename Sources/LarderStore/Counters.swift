@@ -1,5 +1,5 @@
-// Counters of one client thread: words that only this thread writes and anyone may read (relaxed), so that no cache
-// line on the request path is written by two threads. `stats` adds them up.
+// Counters of one client thread: words that only this thread writes and anyone may read (relaxed), so that no
+// cache line on the request path is written by two threads. `stats` adds them up.
 import Synchronization
 
 /// What one client counts for the whole store or server; names follow memcached's `stats`.
@@ -35,7 +35,8 @@ public enum ClassCounter: Int, CaseIterable, Sendable {
 /// One thread's block of counters, on cache lines of its own.
 struct CounterBlock {
     static let classes = 256
-    /// Words kept for each enum; powers of two above their case counts, so that an index is a shift and an add.
+    /// Words kept for each enum; powers of two above their case counts, so that an index is a shift and an
+    /// add.
     static let globalWords = 64
     static let classWords = 32
     static let words = globalWords + classWords * classes
@@ -73,7 +74,8 @@ struct CounterBlock {
         globalWords &+ Int(slabClass) &* classWords &+ counter.rawValue
     }
 
-    /// Bytes evicted by this client since it last looked at the balance of classes; its own affair, in the last word.
+    /// Bytes evicted by this client since it last looked at the balance of classes; its own affair, in the
+    /// last word.
     var pressure: UInt64 { base[Self.globalWords - 1].load(ordering: .relaxed) }
     func pressure(_ bytes: UInt64) { add(Self.globalWords - 1, bytes) }
     func clearPressure() { base[Self.globalWords - 1].store(0, ordering: .relaxed) }

@@ -1,13 +1,14 @@
 // Which item leaves when a class is full: S3-FIFO (Yang et al., SOSP 2023) done in place.
 //
-// New items are on probation, unless a ghost remembers that they were asked for before. While more than a tenth of the
-// class is on probation, the probation hand goes round the class's pages: what was read meanwhile becomes a main item
-// where it lies, what was not goes and leaves a ghost. Otherwise the main hand goes round: what was read since loses one
-// of its (at most 3) points, what has none goes. Expired items go first, whoever meets them.
+// New items are on probation, unless a ghost remembers that they were asked for before. While more than a
+// tenth of the class is on probation, the probation hand goes round the class's pages: what was read
+// meanwhile becomes a main item where it lies, what was not goes and leaves a ghost. Otherwise the main hand
+// goes round: what was read since loses one of its (at most 3) points, what has none goes. Expired items go
+// first, whoever meets them.
 //
-// New items are stored where the probation hand has just made room, so the ring of pages is in the order of filling and
-// needs no list of items. An item that found a free chunk elsewhere remembers the half round it came in, and is left
-// alone in that half round.
+// New items are stored where the probation hand has just made room, so the ring of pages is in the order of
+// filling and needs no list of items. An item that found a free chunk elsewhere remembers the half round it
+// came in, and is left alone in that half round.
 import Synchronization
 
 /// What the caller of an allocation holds or must not lose.
@@ -44,9 +45,11 @@ extension Core {
     @inline(__always)
     private func batch(_ chunkBytes: Int) -> Int { Swift.max(1, Swift.min(Victims.max, 2048 / chunkBytes)) }
 
-    /// Evicts at least one item of the class if it can; returns how many chunks came free. Caller holds the class's lock.
+    /// Evicts at least one item of the class if it can; returns how many chunks came free. Caller holds the
+    /// class's lock.
     func evictSome(
-        _ c: SlabClass, held: Held, now: Moment, counters: CounterBlock, orphans: inout Orphans, limit: Int = Victims.max
+        _ c: SlabClass, held: Held, now: Moment, counters: CounterBlock, orphans: inout Orphans,
+        limit: Int = Victims.max
     ) -> Int {
         let s = c.state
         guard s.pointee.used > 0 else { return 0 }
@@ -63,7 +66,9 @@ extension Core {
 
     // MARK: The two hands. Caller holds the class's lock.
 
-    private func sweepProbation(_ c: SlabClass, wanted: Int, held: Held, now: Moment, into victims: inout Victims) {
+    private func sweepProbation(
+        _ c: SlabClass, wanted: Int, held: Held, now: Moment, into victims: inout Victims
+    ) {
         let s = c.state
         // Bounded: a hand that finds nothing in this many steps leaves the turn to the main hand.
         var budget = 2048
@@ -94,7 +99,9 @@ extension Core {
         }
     }
 
-    private func advanceProbation(_ s: UnsafeMutablePointer<SlabClassState>, past meta: UnsafeMutablePointer<PageMeta>) {
+    private func advanceProbation(
+        _ s: UnsafeMutablePointer<SlabClassState>, past meta: UnsafeMutablePointer<PageMeta>
+    ) {
         meta.pointee.probationStamp = monotonicMicroseconds()
         s.pointee.probationPage = meta.pointee.ringNext
         s.pointee.probationIndex = 0
@@ -105,7 +112,8 @@ extension Core {
         }
     }
 
-    private func sweepMain(_ c: SlabClass, wanted: Int, held: Held, now: Moment, into victims: inout Victims) {
+    private func sweepMain(_ c: SlabClass, wanted: Int, held: Held, now: Moment, into victims: inout Victims)
+    {
         let s = c.state
         var budget = 512
         // If everything met is well liked, the least liked goes: no pause grows with the number of items.
@@ -154,7 +162,8 @@ extension Core {
 
     /// Unlinks and frees the victims whose stripes can be had without waiting. Caller holds the class's lock.
     func evict(
-        _ victims: Victims, from c: SlabClass, held: Held, now: Moment, counters: CounterBlock, orphans: inout Orphans
+        _ victims: Victims, from c: SlabClass, held: Held, now: Moment, counters: CounterBlock,
+        orphans: inout Orphans
     ) -> Int {
         var hashes = InlineArray<8, UInt64>(repeating: 0)
         for i in 0..<victims.count {
@@ -167,7 +176,9 @@ extension Core {
             let index = Self.stripeIndex(hash)
             let stripe = stripe(index)
             guard index == held.stripe || stripe.lock.tryLock() else { continue }
-            if evictOne(victims.handles[i], hash, stripe, from: c, now: now, counters: counters, orphans: &orphans) {
+            if evictOne(
+                victims.handles[i], hash, stripe, from: c, now: now, counters: counters, orphans: &orphans)
+            {
                 freed += 1
             }
             if index != held.stripe { stripe.lock.unlock() }
@@ -177,7 +188,8 @@ extension Core {
 
     /// Caller holds the class's lock and the stripe's.
     private func evictOne(
-        _ handle: Handle, _ hash: UInt64, _ stripe: Stripe, from c: SlabClass, now: Moment, counters: CounterBlock,
+        _ handle: Handle, _ hash: UInt64, _ stripe: Stripe, from c: SlabClass, now: Moment,
+        counters: CounterBlock,
         orphans: inout Orphans
     ) -> Bool {
         let item = arena.item(handle)

@@ -68,7 +68,8 @@ extension Core {
     func logEviction(_ item: Item, _ shape: UInt32, slabClass: UInt8, now: Moment, _ counters: CounterBlock) {
         guard let log = counters.evictionLog.pointee, log.isWanted else { return }
         let key = UnsafeBufferPointer(
-            start: (item.p + Item.keyOffset(shape)).assumingMemoryBound(to: UInt8.self), count: Item.keyLength(shape))
+            start: (item.p + Item.keyOffset(shape)).assumingMemoryBound(to: UInt8.self),
+            count: Item.keyLength(shape))
         log.record(
             key: Span(_unsafeElements: key), fetched: item.access & Item.fetched != 0, exptime: item.exptime,
             lastAccess: Moment(item.access >> Item.secondsShift), now: now, slabClass: slabClass,

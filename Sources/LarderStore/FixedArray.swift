@@ -1,5 +1,5 @@
-// A bounds-checked array of fixed size whose elements are read and written in place. `InlineArray` would serve, but its
-// getter copies the whole array (2 KiB for a batch of operations) to read one element of it.
+// A bounds-checked array of fixed size whose elements are read and written in place. `InlineArray` would
+// serve, but its getter copies the whole array (2 KiB for a batch of operations) to read one element of it.
 
 /// Memory is taken once and never moves. Elements are trivial.
 @safe

@@ -1,8 +1,8 @@
 // Where a socket may read the next bytes of a long value to.
 import Glibc
 
-/// Runs of arena memory that belong to a reservation. The session hands them on unseen; who reads a socket into them
-/// tells the session how many bytes came (`markReceived`) before it does anything else with it.
+/// Runs of arena memory that belong to a reservation. The session hands them on unseen; who reads a socket
+/// into them tells the session how many bytes came (`markReceived`) before it does anything else with it.
 @safe
 public struct FreeRuns {
     public static let max = 8

@@ -2,9 +2,10 @@
 //
 //   bucket: 12 tags (1 byte) | 12 handles (4 bytes) | overflow bucket's handle
 //
-// A slot is empty (tag 0), an item (tag and handle), or a ghost: the tag of an item that was evicted unproven, kept
-// with handle 0 until the slot is needed. A new item that meets its ghost has been asked for twice and skips probation.
-// Index page j holds bucket j of every stripe. All functions want the stripe's lock held, prefetches excepted.
+// A slot is empty (tag 0), an item (tag and handle), or a ghost: the tag of an item that was evicted
+// unproven, kept with handle 0 until the slot is needed. A new item that meets its ghost has been asked for
+// twice and skips probation. Index page j holds bucket j of every stripe. All functions want the stripe's
+// lock held, prefetches excepted.
 import CIntrinsics
 import Synchronization
 
@@ -17,7 +18,9 @@ struct Bucket {
 
     @inline(__always) func matches(_ tag: UInt8) -> UInt32 { ci_match_tags(p, tag) }
     @inline(__always) func tag(_ slot: Int) -> UInt8 { p.load(fromByteOffset: slot, as: UInt8.self) }
-    @inline(__always) func handle(_ slot: Int) -> Handle { p.load(fromByteOffset: 12 &+ slot &* 4, as: UInt32.self) }
+    @inline(__always) func handle(_ slot: Int) -> Handle {
+        p.load(fromByteOffset: 12 &+ slot &* 4, as: UInt32.self)
+    }
     @inline(__always) func set(_ slot: Int, tag: UInt8, handle: Handle) {
         p.storeBytes(of: tag, toByteOffset: slot, as: UInt8.self)
         p.storeBytes(of: handle, toByteOffset: 12 &+ slot &* 4, as: UInt32.self)
@@ -70,7 +73,8 @@ extension Core {
 
     @inline(__always) func prefetchBucket(_ hash: UInt64) { ci_prefetch(homeBucket(hash).p) }
     @inline(__always) func prefetchItem(_ hash: UInt64) {
-        ci_prefetch_match(homeBucket(hash).p, Self.tag(hash), arena.base.assumingMemoryBound(to: CChar.self), arena.shift)
+        ci_prefetch_match(
+            homeBucket(hash).p, Self.tag(hash), arena.base.assumingMemoryBound(to: CChar.self), arena.shift)
     }
 
     /// The item of a key, dead or alive; 0 if there is none.
@@ -202,7 +206,9 @@ extension Core {
     @inline(__always)
     func growIfFull(_ stripeIndex: Int) {
         let s = stripe(stripeIndex)
-        if s.state.pointee.items &* 16 > geometry(stripeIndex).buckets &* Self.itemsPerBucket16 { split(stripeIndex) }
+        if s.state.pointee.items &* 16 > geometry(stripeIndex).buckets &* Self.itemsPerBucket16 {
+            split(stripeIndex)
+        }
     }
 
     @inline(never)
@@ -238,7 +244,8 @@ extension Core {
                 let hash = self.hash(of: arena.item(handle))
                 if UInt32(truncatingIfNeeded: hash >> UInt64(Stripe.bits)) & mask == buckets {
                     if movedSlot == Bucket.slots {
-                        // Only an overfull chain moves more than a bucket holds; then it brings its own spare buckets.
+                        // Only an overfull chain moves more than a bucket holds; then it brings its own spare
+                        // buckets.
                         guard let extra = takeOverflowBucket() else {
                             // No memory: rather no item than one in the wrong bucket.
                             noteUnlinked(s, arena.item(handle), arena.item(handle).shape)

@@ -1,13 +1,15 @@
-// What has to be done besides requests: giving expired and flushed memory back before a live item has to go, returning
-// empty pages, and keeping within a lowered limit. Small steps; the caller (a thread of the server's) decides how often.
+// What has to be done besides requests: giving expired and flushed memory back before a live item has to go,
+// returning empty pages, and keeping within a lowered limit. Small steps; the caller (a thread of the
+// server's) decides how often.
 import Glibc
 import Synchronization
 
 extension Core {
     // MARK: Expired items
 
-    /// Looks at up to `looks` pages of the class, in a ring, and visits up to `visits` that are due. Entered and left with the
-    /// class's lock held; it may be dropped in between. Returns how many items were reclaimed.
+    /// Looks at up to `looks` pages of the class, in a ring, and visits up to `visits` that are due. Entered
+    /// and left with the class's lock held; it may be dropped in between. Returns how many items were
+    /// reclaimed.
     @discardableResult
     func reapDue(
         _ c: SlabClass, looks: Int, visits: Int, held: Held, now: Moment, counters: CounterBlock
@@ -16,7 +18,9 @@ extension Core {
         var visits = visits
         var reclaimed = 0
         for _ in 0..<looks {
-            guard s.pointee.pageCount > 0, s.pointee.visitAt <= now.rawValue, visits > 0 else { return reclaimed }
+            guard s.pointee.pageCount > 0, s.pointee.visitAt <= now.rawValue, visits > 0 else {
+                return reclaimed
+            }
             if s.pointee.lookoutPage == Arena.noPage || s.pointee.lookoutLeft <= 0 {
                 if s.pointee.lookoutPage == Arena.noPage {
                     s.pointee.lookoutPage = s.pointee.mainPage
@@ -40,8 +44,8 @@ extension Core {
         return reclaimed
     }
 
-    /// Frees the page's expired items and decides when the next visit pays: when a sixteenth of its chunks will have expired,
-    /// or all that ever will. So the work is in proportion to what it gives back.
+    /// Frees the page's expired items and decides when the next visit pays: when a sixteenth of its chunks
+    /// will have expired, or all that ever will. So the work is in proportion to what it gives back.
     private func visit(_ page: Int, _ c: SlabClass, held: Held, now: Moment, counters: CounterBlock) -> Int {
         let meta = arena.pages + page
         let chunkBytes = c.state.pointee.chunkBytes
@@ -69,7 +73,8 @@ extension Core {
             if handle == held.pinned { continue }
             victims.add(handle)
             if victims.count == Victims.max {
-                reclaimed += evict(victims, from: c, held: held, now: now, counters: counters, orphans: &orphans)
+                reclaimed += evict(
+                    victims, from: c, held: held, now: now, counters: counters, orphans: &orphans)
                 victims = Victims()
                 if orphans.count > 0 {
                     c.lock.unlock()
@@ -119,8 +124,8 @@ extension Core {
 
     // MARK: Flushed items
 
-    /// Sweeps what `flush_all` has killed out of up to `buckets` buckets, and lifts the mark of a stripe that is clean, so that
-    /// sequence numbers may wrap. Returns false when no stripe has a mark.
+    /// Sweeps what `flush_all` has killed out of up to `buckets` buckets, and lifts the mark of a stripe that
+    /// is clean, so that sequence numbers may wrap. Returns false when no stripe has a mark.
     func sweepFlushed(_ cursor: inout FlushCursor, buckets: Int, counters: CounterBlock) -> Bool {
         var left = buckets
         while left > 0, cursor.stripe < Stripe.count {
@@ -134,7 +139,8 @@ extension Core {
             }
             if !cursor.isInside || cursor.flushedThrough != state.pointee.flushedThrough {
                 cursor = FlushCursor(
-                    stripe: cursor.stripe, bucket: 0, flushedThrough: state.pointee.flushedThrough, isInside: true)
+                    stripe: cursor.stripe, bucket: 0, flushedThrough: state.pointee.flushedThrough,
+                    isInside: true)
             }
             var here = min(left, 64)
             while here > 0, cursor.bucket < Int(geometry(cursor.stripe).buckets) {
@@ -162,7 +168,8 @@ extension Core {
                 let handle = bucket.handle(i)
                 if handle != 0, stripe.isFlushed(arena.item(handle).sequence) {
                     let hash = hash(of: arena.item(handle))
-                    // Removal may fill the slot from the end of the chain, or free this very bucket: look again from the start.
+                    // Removal may fill the slot from the end of the chain, or free this very bucket: look
+                    // again from the start.
                     unlink(handle, Slot(bucket: bucket, index: i), hash: hash, counters: counters)
                     counters.add(.reclaimed, 1)
                     bucket = home
@@ -179,7 +186,8 @@ extension Core {
 
     // MARK: Pages
 
-    /// Returns pages whose chunks are all free, and pages above a lowered limit. Looks at `looks` pages a call, in a ring.
+    /// Returns pages whose chunks are all free, and pages above a lowered limit. Looks at `looks` pages a
+    /// call, in a ring.
     func returnPages(_ cursor: inout Int, looks: Int, now: Moment, counters: CounterBlock) {
         let (frontier, excess) = arena.read { ($0.frontier, $0.pagesUsed - $0.pagesLimit) }
         for _ in 0..<min(looks, frontier) {
@@ -189,7 +197,8 @@ extension Core {
             let c = slabClass(id)
             c.lock.lock()
             let meta = arena.pages + cursor
-            let isEmpty = arena.classOfPage[cursor].load(ordering: .relaxed) == id
+            let isEmpty =
+                arena.classOfPage[cursor].load(ordering: .relaxed) == id
                 && c.state.pointee.pageCount > 1 && meta.pointee.ringNext != Arena.noPage
                 && meta.pointee.freeCount == meta.pointee.carved && !meta.pointee.isLeaving
                 && c.state.pointee.availableHead != UInt32(cursor)
@@ -236,7 +245,8 @@ struct Chores {
             let c = core.slabClass(UInt8(id))
             c.lock.lock()
             let pages = c.state.pointee.pageCount
-            core.reapDue(c, looks: min(pages + 1, 4096), visits: 64, held: Held(), now: now, counters: counters)
+            core.reapDue(
+                c, looks: min(pages + 1, 4096), visits: 64, held: Held(), now: now, counters: counters)
             isDone = isDone && c.state.pointee.visitAt > now.rawValue
             c.lock.unlock()
         }

@@ -1,5 +1,5 @@
-// The store's promises about itself, checked from end to end. For tests and for suspicion, not for the request path:
-// it holds each lock in turn and reads all of memory.
+// The store's promises about itself, checked from end to end. For tests and for suspicion, not for the
+// request path: it holds each lock in turn and reads all of memory.
 
 extension Store {
     /// Everything that doesn't hold, in words. Call while no other thread works on the store.
@@ -36,9 +36,15 @@ extension Store {
                     let handle = bucket.handle(i)
                     let item = core.pointee.arena.item(handle)
                     let hash = core.pointee.hash(of: item)
-                    if !seen.insert(handle).inserted { broken.append("handle \(handle) stands twice in the index") }
-                    if item.shape & Item.linked == 0 { broken.append("handle \(handle) in the index isn't linked") }
-                    if Core.stripeIndex(hash) != s || core.pointee.geometry(s).bucketIndex(hash) != b || Core.tag(hash) != bucket.tag(i) {
+                    if !seen.insert(handle).inserted {
+                        broken.append("handle \(handle) stands twice in the index")
+                    }
+                    if item.shape & Item.linked == 0 {
+                        broken.append("handle \(handle) in the index isn't linked")
+                    }
+                    if Core.stripeIndex(hash) != s || core.pointee.geometry(s).bucketIndex(hash) != b
+                        || Core.tag(hash) != bucket.tag(i)
+                    {
                         broken.append("handle \(handle) stands in the wrong bucket or under the wrong tag")
                     }
                     items += 1
@@ -48,12 +54,18 @@ extension Store {
                 bucket = Bucket(core.pointee.arena.pointer(bucket.overflow))
             }
         }
-        if items != stripe.state.pointee.items { broken.append("stripe \(s) counts \(stripe.state.pointee.items) of \(items)") }
-        if bytes != stripe.state.pointee.bytes { broken.append("stripe \(s) counts \(stripe.state.pointee.bytes) bytes of \(bytes)") }
+        if items != stripe.state.pointee.items {
+            broken.append("stripe \(s) counts \(stripe.state.pointee.items) of \(items)")
+        }
+        if bytes != stripe.state.pointee.bytes {
+            broken.append("stripe \(s) counts \(stripe.state.pointee.bytes) bytes of \(bytes)")
+        }
     }
 
     /// Returns the pages and the linked items of a class.
-    private func checkClass(_ id: UInt8, _ index: Set<Handle>, _ broken: inout [String]) -> (pages: Int, linked: Int) {
+    private func checkClass(_ id: UInt8, _ index: Set<Handle>, _ broken: inout [String]) -> (
+        pages: Int, linked: Int
+    ) {
         let c = core.pointee.slabClass(id)
         c.lock.lock()
         defer { c.lock.unlock() }
@@ -63,17 +75,25 @@ extension Store {
         var page = Int(state.mainPage)
         for _ in 0..<state.pageCount {
             let meta = core.pointee.arena.pages[page]
-            if core.pointee.arena.classOfPage[page].load(ordering: .relaxed) != id { broken.append("page \(page) isn't of class \(id)") }
-            if core.pointee.arena.pages[Int(meta.ringNext)].ringPrevious != UInt32(page) { broken.append("ring broken at page \(page)") }
+            if core.pointee.arena.classOfPage[page].load(ordering: .relaxed) != id {
+                broken.append("page \(page) isn't of class \(id)")
+            }
+            if core.pointee.arena.pages[Int(meta.ringNext)].ringPrevious != UInt32(page) {
+                broken.append("ring broken at page \(page)")
+            }
             var free = 0
             var next = meta.freeHead
             while next != 0, free <= state.perPage {
                 free += 1
                 next = core.pointee.arena.item(next).exptime.rawValue
             }
-            if free != Int(meta.freeCount) { broken.append("page \(page) counts \(meta.freeCount) free chunks of \(free)") }
+            if free != Int(meta.freeCount) {
+                broken.append("page \(page) counts \(meta.freeCount) free chunks of \(free)")
+            }
             let hasFree = free > 0 || Int(meta.carved) < state.perPage
-            if hasFree != meta.isAvailable { broken.append("page \(page): available \(meta.isAvailable), free \(hasFree)") }
+            if hasFree != meta.isAvailable {
+                broken.append("page \(page): available \(meta.isAvailable), free \(hasFree)")
+            }
             var onProbation = 0
             for i in 0..<Int(meta.carved) {
                 let handle = core.pointee.arena.handle(page: page, offset: i * state.chunkBytes)
@@ -86,13 +106,19 @@ extension Store {
                 }
                 if item.shape & Item.part == 0, item.access & Item.probation != 0 { onProbation += 1 }
             }
-            if onProbation != Int(meta.probation) { broken.append("page \(page) counts \(meta.probation) on probation of \(onProbation)") }
+            if onProbation != Int(meta.probation) {
+                broken.append("page \(page) counts \(meta.probation) on probation of \(onProbation)")
+            }
             probation += onProbation
             page = Int(meta.ringNext)
         }
-        if page != Int(state.mainPage) { broken.append("class \(id): the ring has not \(state.pageCount) pages") }
+        if page != Int(state.mainPage) {
+            broken.append("class \(id): the ring has not \(state.pageCount) pages")
+        }
         if used != state.used { broken.append("class \(id) counts \(state.used) used chunks of \(used)") }
-        if probation != state.probation { broken.append("class \(id) counts \(state.probation) on probation of \(probation)") }
+        if probation != state.probation {
+            broken.append("class \(id) counts \(state.probation) on probation of \(probation)")
+        }
         return (state.pageCount, linked)
     }
 }

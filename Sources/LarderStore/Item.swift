@@ -1,14 +1,18 @@
-// The bytes of a chunk: an item, a part of a long value, or nothing. All arithmetic on this layout stands here.
+// The bytes of a chunk: an item, a part of a long value, or nothing. All arithmetic on this layout stands
+// here.
 //
 //      0        1        2        3
 //   +--------+--------+-----------------+
-//   | keylen | marks  | value length    |  shape      written under the stripe's lock, read atomically by sweeps
+//   | keylen | marks  | value length    |  shape      written under the stripe's lock, read atomically by
+// sweeps
 //   +--------+--------+-----------------+
-//   | sequence                          |  the stripe's number at the last write; with the stripe's index it is the cas
+//   | sequence                          |  the stripe's number at the last write; with the stripe's index it
+// is the cas
 //   +-----------------------------------+
 //   | exptime (free: next free handle)  |  Moment; atomic for the same reason
 //   +-----------------------------------+
-//   | access                            |  26 bits seconds, 2 bits round, probation, fetched, 2 bits frequency
+//   | access                            |  26 bits seconds, 2 bits round, probation, fetched, 2 bits
+// frequency
 //   +-----------------------------------+
 //   | client flags      if HASFLAGS     |
 //   | cas, 8 bytes      if HASCAS       |  a cas chosen by the client (meta E)
@@ -16,8 +20,8 @@
 //   | key | value | \r\n                |
 //   +-----------------------------------+
 //
-// A part of a long value: shape with the mark PART, next part (0: last), head's handle, 32 bits of the hash, data.
-// The slab class is not stored: the page table knows it.
+// A part of a long value: shape with the mark PART, next part (0: last), head's handle, 32 bits of the hash,
+// data. The slab class is not stored: the page table knows it.
 import Synchronization
 
 /// 32 bits naming a chunk: its distance from the arena's start in units. 0 names none.
@@ -45,7 +49,8 @@ struct Item {
     /// The marks that decide where key and value stand.
     static let layout = hasFlags | hasCAS | chained
 
-    // Access: bits 0–1 frequency, 2 fetched, 3 probation, 4–5 round, 6–31 seconds of the last access (2 years, then it wraps).
+    // Access: bits 0–1 frequency, 2 fetched, 3 probation, 4–5 round, 6–31 seconds of the last access (2
+    // years, then it wraps).
     static let frequencyMask: UInt32 = 3
     static let fetched: UInt32 = 1 << 2
     static let probation: UInt32 = 1 << 3
@@ -68,7 +73,9 @@ struct Item {
     var shapeAcquired: UInt32 {
         @inline(__always) get { atomic(0).pointee.load(ordering: .acquiring) }
     }
-    @inline(__always) func publishShape(_ shape: UInt32) { atomic(0).pointee.store(shape, ordering: .releasing) }
+    @inline(__always) func publishShape(_ shape: UInt32) {
+        atomic(0).pointee.store(shape, ordering: .releasing)
+    }
 
     var sequence: UInt32 {
         @inline(__always) get { p.load(fromByteOffset: 4, as: UInt32.self) }
@@ -82,8 +89,9 @@ struct Item {
         @inline(__always) get { atomic(12).pointee.load(ordering: .relaxed) }
         @inline(__always) nonmutating set { atomic(12).pointee.store(newValue, ordering: .relaxed) }
     }
-    /// Sweeps, which hold the class's lock and not the stripe's, change `access` by atomic steps only: a reader's
-    /// plain store may overwrite such a step (a frequency lost, harmless), never the other way round.
+    /// Sweeps, which hold the class's lock and not the stripe's, change `access` by atomic steps only: a
+    /// reader's plain store may overwrite such a step (a frequency lost, harmless), never the other way
+    /// round.
     @inline(__always) func clearAccess(_ bits: UInt32) {
         atomic(12).pointee.bitwiseAnd(~bits, ordering: .relaxed)
     }
@@ -93,11 +101,13 @@ struct Item {
         _ = atomic(12).pointee.compareExchange(expected: now, desired: now &- 1, ordering: .relaxed)
     }
 
-    /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing changes.
+    /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing
+    /// changes.
     @inline(__always) func recordAccess(now: Moment) {
         let old = access
         let frequency = old & Self.frequencyMask
-        let new = now.rawValue << Self.secondsShift | old & (Self.probation | Self.roundMask) | Self.fetched
+        let new =
+            now.rawValue << Self.secondsShift | old & (Self.probation | Self.roundMask) | Self.fetched
             | (frequency < 3 ? frequency &+ 1 : 3)
         if new != old { access = new }
     }
@@ -199,13 +209,17 @@ struct Item {
             var i = 0
             while i &+ 8 < length {
                 if a.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-                    != b.loadUnaligned(fromByteOffset: i, as: UInt64.self) { return false }
+                    != b.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+                {
+                    return false
+                }
                 i &+= 8
             }
             return a.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
                 == b.loadUnaligned(fromByteOffset: length &- 8, as: UInt64.self)
         }
-        for i in 0..<length where a.load(fromByteOffset: i, as: UInt8.self) != b.load(fromByteOffset: i, as: UInt8.self) {
+        for i in 0..<length
+        where a.load(fromByteOffset: i, as: UInt8.self) != b.load(fromByteOffset: i, as: UInt8.self) {
             return false
         }
         return true

@@ -1,5 +1,5 @@
-// The keyed hash of a key: a multiply-and-fold mix of the wyhash family, with a secret drawn at start, so that nobody
-// can choose keys that meet in one bucket.
+// The keyed hash of a key: a multiply-and-fold mix of the wyhash family, with a secret drawn at start, so
+// that nobody can choose keys that meet in one bucket.
 
 struct KeyHash {
     /// Two independent secrets; the second is derived so that one 64-bit draw is enough.
@@ -43,7 +43,8 @@ struct KeyHash {
             a = UInt64(key.loadUnaligned(as: UInt32.self))
             b = UInt64(key.loadUnaligned(fromByteOffset: length &- 4, as: UInt32.self))
         } else if length > 0 {
-            a = UInt64(key.load(as: UInt8.self)) << 16
+            a =
+                UInt64(key.load(as: UInt8.self)) << 16
                 | UInt64(key.load(fromByteOffset: length >> 1, as: UInt8.self)) << 8
                 | UInt64(key.load(fromByteOffset: length &- 1, as: UInt8.self))
             b = 0

@@ -1,4 +1,5 @@
-// An item as its caller sees it while the stripe's lock is held: what it is, and what may be done to it in place.
+// An item as its caller sees it while the stripe's lock is held: what it is, and what may be done to it in
+// place.
 import Glibc
 
 @safe
@@ -43,7 +44,8 @@ public struct LockedItem: ~Copyable {
         reply.append(pointer: item.p + Item.keyOffset(shape), count: Item.keyLength(shape))
     }
 
-    /// The value and its `\r\n`: copied, or pinned when it is long. False: no memory for replies, nothing was appended.
+    /// The value and its `\r\n`: copied, or pinned when it is long. False: no memory for replies, nothing was
+    /// appended.
     public func appendValue(to reply: inout ReplyBuffer) -> Bool {
         let shape = item.shape
         if shape & Item.chained != 0 {
@@ -70,8 +72,8 @@ public struct LockedItem: ~Copyable {
         item.publishShape(on ? shape | bit : shape & ~bit)
     }
 
-    /// A new cas: the one given, or (nil) the next of the stripe. The item may have to be copied to make room for a chosen one;
-    /// false if memory for that can't be had.
+    /// A new cas: the one given, or (nil) the next of the stripe. The item may have to be copied to make room
+    /// for a chosen one; false if memory for that can't be had.
     @discardableResult
     public mutating func setCAS(_ cas: UInt64?) -> Bool {
         let shape = item.shape
@@ -100,7 +102,9 @@ public struct LockedItem: ~Copyable {
         return withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
             let n = Decimal.write(new, to: digits.baseAddress!)
             let value = UnsafeRawBufferPointer(rebasing: digits[0..<n])
-            guard rewrite(value, clientFlags: item.clientFlags(shape), newCAS: newCAS) else { return .outOfMemory }
+            guard rewrite(value, clientFlags: item.clientFlags(shape), newCAS: newCAS) else {
+                return .outOfMemory
+            }
             // A number that needs no more room is taken for the same item, as stale as before.
             if n <= Item.inlineValueLength(shape) {
                 item.publishShape(item.shape | shape & (Item.stale | Item.winSent))
@@ -116,7 +120,9 @@ public struct LockedItem: ~Copyable {
     }
 
     /// Stores another value for the same key, keeping the exptime. The item may move.
-    private mutating func rewrite(_ value: UnsafeRawBufferPointer, clientFlags: UInt32, newCAS: UInt64?) -> Bool {
+    private mutating func rewrite(_ value: UnsafeRawBufferPointer, clientFlags: UInt32, newCAS: UInt64?)
+        -> Bool
+    {
         let shape = item.shape
         let old = item
         var request = WriteRequest()
@@ -145,7 +151,8 @@ public struct LockedItem: ~Copyable {
         core.pointee.unlink(handle, slot, hash: hash, counters: client.counters)
     }
 
-    /// The value as memcached reads a number: blanks before it, an optional +, digits, and after them a blank or the end.
+    /// The value as memcached reads a number: blanks before it, an optional +, digits, and after them a blank
+    /// or the end.
     private func number(_ shape: UInt32) -> UInt64? {
         let value = UnsafeRawBufferPointer(
             start: item.p + Item.valueOffset(shape), count: Item.inlineValueLength(shape))

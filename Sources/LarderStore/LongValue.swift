@@ -1,5 +1,6 @@
-// Values longer than the largest chunk: a head with the key and the first bytes, then parts in order. Value and line
-// end run through all of them. What is read of a chain is read under the stripe's lock or under a pin.
+// Values longer than the largest chunk: a head with the key and the first bytes, then parts in order. Value
+// and line end run through all of them. What is read of a chain is read under the stripe's lock or under a
+// pin.
 
 /// A long value kept in place while it is being sent.
 public struct PinnedValue: Sendable {
@@ -91,7 +92,8 @@ public struct Reservation: ~Copyable {
     private var opened = 0
 
     init(
-        client: StoreClient, key: UnsafeRawBufferPointer, hash: UInt64, valueLength: Int, marks: UInt32, onProbation: Bool
+        client: StoreClient, key: UnsafeRawBufferPointer, hash: UInt64, valueLength: Int, marks: UInt32,
+        onProbation: Bool
     ) {
         self.onProbation = onProbation
         self.client = client
@@ -117,11 +119,13 @@ public struct Reservation: ~Copyable {
     var copyOfKey: InlineArray<256, UInt8> { key }
 
     func withKey<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        key.span.withUnsafeBufferPointer { body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[0..<keyLength])) }
+        key.span.withUnsafeBufferPointer {
+            body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0)[0..<keyLength]))
+        }
     }
 
-    /// Takes as many of `bytes` as the value still needs; returns how many. When memory can't be had they are counted
-    /// and dropped, and the commit answers `.outOfMemory`.
+    /// Takes as many of `bytes` as the value still needs; returns how many. When memory can't be had they are
+    /// counted and dropped, and the commit answers `.outOfMemory`.
     public mutating func append(_ bytes: Span<UInt8>) -> Int {
         let wanted = min(bytes.count, valueLength - received)
         bytes.withUnsafeBufferPointer { source in
@@ -149,8 +153,9 @@ public struct Reservation: ~Copyable {
         while let run = source.next() { append(UnsafeRawBufferPointer(run)) }
     }
 
-    /// The runs of memory the next bytes go to, for a socket to read into. Memory is taken ahead of the bytes only as far
-    /// as bytes have come already (and at least one chunk), so that a client gets no more than it pays for.
+    /// The runs of memory the next bytes go to, for a socket to read into. Memory is taken ahead of the bytes
+    /// only as far as bytes have come already (and at least one chunk), so that a client gets no more than it
+    /// pays for.
     public mutating func freeRuns() -> FreeRuns {
         var runs = FreeRuns()
         guard received < valueLength, openRoom() else { return runs }
@@ -191,7 +196,8 @@ public struct Reservation: ~Copyable {
         withUnsafeBytes(of: &lineEnd) { append($0) }
     }
 
-    /// Makes sure that the cursor has room for at least a byte: in the next part, which may have been opened ahead.
+    /// Makes sure that the cursor has room for at least a byte: in the next part, which may have been opened
+    /// ahead.
     private mutating func openRoom() -> Bool {
         if room > 0 { return true }
         guard !hasFailed else { return false }
@@ -223,9 +229,13 @@ public struct Reservation: ~Copyable {
         let core = client.core
         let bytes = Item.bytes(keyLength: keyLength, valueLength: valueLength, marks: marks)
         let isLong = marks & Item.chained != 0
-        let id = isLong ? core.pointee.classID(forBytes: SlabClassTable.largestChunk) : core.pointee.classID(forBytes: bytes)
+        let id =
+            isLong
+            ? core.pointee.classID(forBytes: SlabClassTable.largestChunk)
+            : core.pointee.classID(forBytes: bytes)
         let chunk = core.pointee.allocate(
-            id, probation: onProbation, exptime: .never, held: Held(), now: client.now, counters: client.counters)
+            id, probation: onProbation, exptime: .never, held: Held(), now: client.now,
+            counters: client.counters)
         guard chunk != 0 else { return false }
         head = chunk
         let item = core.pointee.arena.item(chunk)

@@ -1,13 +1,14 @@
-// The lock of a stripe, a slab class and the arena: one word, taken by one atomic instruction and released by a plain store.
+// The lock of a stripe, a slab class and the arena: one word, taken by one atomic instruction and released by
+// a plain store.
 import CIntrinsics
 import Glibc
 import Synchronization
 
 /// A mutual exclusion lock on a word that somebody else allocates. Not recursive, not fair.
 ///
-/// Nothing is done under it that takes longer than some microseconds, so who finds it held spins for about that long,
-/// then naps. The holder never wakes anyone: that would cost every release an atomic exchange, 7 of the 100 ns of a get,
-/// for the sake of the rare waiter whose holder was put off its processor.
+/// Nothing is done under it that takes longer than some microseconds, so who finds it held spins for about
+/// that long, then naps. The holder never wakes anyone: that would cost every release an atomic exchange, 7
+/// of the 100 ns of a get, for the sake of the rare waiter whose holder was put off its processor.
 struct NapLock {
     let word: UnsafeMutablePointer<Atomic<UInt32>>
 

@@ -1,7 +1,9 @@
-// Which class should give a page to which: a pure function of the classes' figures. PageMover.swift carries it out.
+// Which class should give a page to which: a pure function of the classes' figures. PageMover.swift carries
+// it out.
 //
-// Keeping an item for a time proportional to its worth per byte (GDSF) means, in slabs, that the time the main hand needs
-// for a round of a class, times its chunk size, should be the same in all classes. Where it is larger, memory is idle.
+// Keeping an item for a time proportional to its worth per byte (GDSF) means, in slabs, that the time the
+// main hand needs for a round of a class, times its chunk size, should be the same in all classes. Where it
+// is larger, memory is idle.
 
 /// What the decision looks at.
 struct ClassPressure {
@@ -34,11 +36,12 @@ struct PageBalance {
             if c.isEvicting, taker == nil || c.value < taker!.value { taker = c }
         }
         guard let giver, let taker, giver.id != taker.id else { return nil }
-        // With a page less the giver's round is shorter, with one more the taker's is longer: without this, classes of a
-        // few pages would hand the same page to and fro.
+        // With a page less the giver's round is shorter, with one more the taker's is longer: without this,
+        // classes of a few pages would hand the same page to and fro.
         let after = (
             giver: giver.value * Double(giver.pages - 1) / Double(giver.pages),
-            taker: taker.value * Double(taker.pages + 1) / Double(taker.pages))
+            taker: taker.value * Double(taker.pages + 1) / Double(taker.pages)
+        )
         guard after.giver > after.taker * threshold else { return nil }
         return Move(from: giver.id, to: taker.id)
     }

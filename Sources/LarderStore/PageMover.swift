@@ -4,8 +4,9 @@ import Glibc
 import Synchronization
 
 extension Core {
-    /// Looks whether a page move between classes pays, and makes at most one. Called every few pages' worth of evictions
-    /// by the thread that evicts. Caller holds no class lock; `keep` is a chunk it has just been given.
+    /// Looks whether a page move between classes pays, and makes at most one. Called every few pages' worth
+    /// of evictions by the thread that evicts. Caller holds no class lock; `keep` is a chunk it has just been
+    /// given.
     @inline(never)
     func balance(held: Held, keep: Handle, now: Moment, counters: CounterBlock) {
         guard shared.moverLock.tryLock() else { return }
@@ -20,14 +21,16 @@ extension Core {
         }
         guard shared.automove.pointee.load(ordering: .relaxed) != 0 else { return }
         if let move = withPressures({ PageBalance.decide($0) }) {
-            if emptyPage(of: move.from, held: held, keep: keep, now: now, counters: counters, receiver: move.to) {
+            if emptyPage(
+                of: move.from, held: held, keep: keep, now: now, counters: counters, receiver: move.to)
+            {
                 shared.note(.moved)
             }
         }
     }
 
-    /// A page for a class that can't help itself, from the class where it is missed least; from another if that one's page
-    /// is in use at the moment.
+    /// A page for a class that can't help itself, from the class where it is missed least; from another if
+    /// that one's page is in use at the moment.
     @inline(never)
     func takePageFromAClass(for id: UInt8, held: Held, now: Moment, counters: CounterBlock) {
         shared.moverLock.lock()
@@ -39,7 +42,9 @@ extension Core {
                 var best: ClassPressure?
                 for c in classes where !tried[Int(c.id)] {
                     // A class's last page is taken only when there is no other.
-                    if let rival = best, (c.pages > 1) == (rival.pages > 1) ? c.value <= rival.value : c.pages == 1 {
+                    if let rival = best,
+                        (c.pages > 1) == (rival.pages > 1) ? c.value <= rival.value : c.pages == 1
+                    {
                         continue
                     }
                     best = c
@@ -61,7 +66,8 @@ extension Core {
         defer { shared.moverLock.unlock() }
         guard let giver = withPressures(Self.idlest) else { return false }
         return emptyPage(
-            of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: nil, forgetsMemory: true)
+            of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: nil, forgetsMemory: true
+        )
     }
 
     func idlestClass() -> UInt8? { withPressures(Self.idlest) }
@@ -83,9 +89,11 @@ extension Core {
             c.lock.lock()
             let s = c.state
             if s.pointee.pageCount > 0 {
-                // A class with next to no main items has a main hand that stands still: there the other hand tells.
+                // A class with next to no main items has a main hand that stands still: there the other hand
+                // tells.
                 let isUnproven = (s.pointee.used - s.pointee.probation) * 10 < s.pointee.used
-                let stamp = isUnproven
+                let stamp =
+                    isUnproven
                     ? arena.pages[Int(s.pointee.probationPage)].probationStamp
                     : arena.pages[Int(s.pointee.mainPage)].stamp
                 list[n] = ClassPressure(
@@ -157,7 +165,8 @@ extension Core {
     private func pageToEmpty(_ c: SlabClass, sparing one: Handle, _ other: Handle) -> Int? {
         var page = Int(c.state.pointee.mainPage)
         for _ in 0..<min(c.state.pointee.pageCount, 8) {
-            let isSpared = (one != 0 && arena.page(of: one) == page) || (other != 0 && arena.page(of: other) == page)
+            let isSpared =
+                (one != 0 && arena.page(of: one) == page) || (other != 0 && arena.page(of: other) == page)
             if !isSpared, !hasReserved(page, c) { return page }
             page = Int(arena.pages[page].ringNext)
         }
@@ -173,8 +182,8 @@ extension Core {
         return false
     }
 
-    /// One pass over the page: items somebody asked for are copied to other pages of the class, the others evicted.
-    /// Entered and left with the class's lock held; it may be dropped in between.
+    /// One pass over the page: items somebody asked for are copied to other pages of the class, the others
+    /// evicted. Entered and left with the class's lock held; it may be dropped in between.
     private func emptyOnce(_ page: Int, _ c: SlabClass, held: Held, now: Moment, counters: CounterBlock) {
         let meta = arena.pages + page
         let chunkBytes = c.state.pointee.chunkBytes
@@ -191,7 +200,8 @@ extension Core {
                 c.lock.lock()
             } else if shape & Item.linked != 0, handle != held.pinned {
                 if item.access & Item.frequencyMask != 0, shape & Item.chained == 0,
-                    rescue(handle, from: page, c, held: held, now: now, counters: counters, orphans: &orphans) {
+                    rescue(handle, from: page, c, held: held, now: now, counters: counters, orphans: &orphans)
+                {
                     continue
                 }
                 victims.add(handle)
@@ -222,7 +232,8 @@ extension Core {
         if other == 0 {
             var pinned = held
             if pinned.pinned == 0 { pinned.pinned = handle }
-            // The hand may pick from this very page, which is leaving: then nothing is gained, and nothing lost.
+            // The hand may pick from this very page, which is leaving: then nothing is gained, and nothing
+            // lost.
             _ = evictSome(c, held: pinned, now: now, counters: counters, orphans: &orphans, limit: 1)
             other = takeFreeChunk(c)
         }
@@ -248,8 +259,10 @@ extension Core {
         copy.sequence = item.sequence
         copy.exptime = item.exptime
         copy.access = item.access
-        let body = Item.bytes(
-            keyLength: Item.keyLength(shape), valueLength: Item.inlineValueLength(shape), marks: shape) - Item.headerBytes
+        let body =
+            Item.bytes(
+                keyLength: Item.keyLength(shape), valueLength: Item.inlineValueLength(shape), marks: shape)
+            - Item.headerBytes
         (copy.p + Item.headerBytes).copyMemory(from: item.p + Item.headerBytes, byteCount: body)
         let meta = arena.pages + arena.page(of: other)
         if item.access & Item.probation != 0 {
@@ -264,8 +277,8 @@ extension Core {
         return true
     }
 
-    /// Evicts the long value that `owner` is (or was) the head of. Caller holds no class lock, so the head may be
-    /// something else by now: only what the index still names as a long value goes.
+    /// Evicts the long value that `owner` is (or was) the head of. Caller holds no class lock, so the head
+    /// may be something else by now: only what the index still names as a long value goes.
     private func evictOwner(_ owner: Handle, hash: UInt64, held: Held, counters: CounterBlock) {
         let index = Self.stripeIndex(hash)
         let stripe = stripe(index)
@@ -276,7 +289,9 @@ extension Core {
             for i in 0..<Bucket.slots where bucket.handle(i) == owner && owner != 0 && owner != held.pinned {
                 let item = arena.item(owner)
                 let shape = item.shape
-                guard shape & Item.linked != 0, shape & Item.chained != 0, !item.isPinned(shape) else { return }
+                guard shape & Item.linked != 0, shape & Item.chained != 0, !item.isPinned(shape) else {
+                    return
+                }
                 let id = arena.slabClass(of: owner)
                 counters.add(.evicted, slabClass: id, 1)
                 unlink(owner, Slot(bucket: bucket, index: i), hash: hash, counters: counters)

@@ -37,7 +37,8 @@ public enum WriteMode: UInt8, Sendable, BitwiseCopyable {
 /// One store operation behind `set` … `cas` and `ms`.
 public struct WriteRequest: Sendable {
     public var mode = WriteMode.set
-    /// With `compareCAS`: an item whose cas is *greater* than the one given is still replaced, and marked stale (`ms` flag I).
+    /// With `compareCAS`: an item whose cas is *greater* than the one given is still replaced, and marked
+    /// stale (`ms` flag I).
     public var allowStale = false
     /// append/prepend onto a missing key stores it as new with `vivifyExptime` (`ms` flag N).
     public var vivifies = false

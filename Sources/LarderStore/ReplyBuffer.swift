@@ -1,10 +1,11 @@
-// Reply bytes on their way out: the one place where reply memory is written. Short values are copied in under the
-// stripe's lock; long ones are pinned in the arena and only named here, to be written from where they lie.
+// Reply bytes on their way out: the one place where reply memory is written. Short values are copied in under
+// the stripe's lock; long ones are pinned in the arena and only named here, to be written from where they
+// lie.
 import Glibc
 
-/// A growing run of reply bytes with pinned values in between. Owned by one worker (or by one connection whose client
-/// doesn't read). Growth is checked: when memory runs out `overflowed` is set and appends are dropped, so that the
-/// session can answer with an error instead of half a reply.
+/// A growing run of reply bytes with pinned values in between. Owned by one worker (or by one connection
+/// whose client doesn't read). Growth is checked: when memory runs out `overflowed` is set and appends are
+/// dropped, so that the session can answer with an error instead of half a reply.
 @safe
 public struct ReplyBuffer: ~Copyable {
     /// Above this many buffered bytes a session should hand the buffer over to be written before it goes on.
@@ -71,15 +72,18 @@ public struct ReplyBuffer: ~Copyable {
     /// Drops bytes appended after `mark`; no value may have been pinned since.
     public mutating func dropBytes(after mark: Mark) { filled = min(filled, mark.count) }
 
-    /// The line before a value: `VALUE <key> <flags> <bytes>[ <cas>]`. Room for the key and 80 bytes must be reserved.
+    /// The line before a value: `VALUE <key> <flags> <bytes>[ <cas>]`. Room for the key and 80 bytes must be
+    /// reserved.
     @inline(__always)
-    mutating func putValueLine(key: UnsafeRawPointer, _ n: Int, clientFlags: UInt32, length: Int, cas: UInt64?) {
+    mutating func putValueLine(
+        key: UnsafeRawPointer, _ n: Int, clientFlags: UInt32, length: Int, cas: UInt64?
+    ) {
         let out = base! + count
-        out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)   // "VALUE "
+        out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)  // "VALUE "
         Self.copyShort(key, to: out + 6, n)
         var at = 6 &+ n
         if clientFlags == 0 {
-            out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)   // " 0 "
+            out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)  // " 0 "
             at &+= 3
         } else {
             out.storeBytes(of: 0x20, toByteOffset: at, as: UInt8.self)
@@ -101,7 +105,8 @@ public struct ReplyBuffer: ~Copyable {
         guard reserve(key.count &+ 80) else { return }
         key.withUnsafeBufferPointer {
             putValueLine(
-                key: UnsafeRawPointer($0.baseAddress!), $0.count, clientFlags: clientFlags, length: length, cas: cas)
+                key: UnsafeRawPointer($0.baseAddress!), $0.count, clientFlags: clientFlags, length: length,
+                cas: cas)
         }
     }
 
@@ -116,16 +121,22 @@ public struct ReplyBuffer: ~Copyable {
     @inline(__always)
     private static func copyShort(_ source: UnsafeRawPointer, to out: UnsafeMutableRawPointer, _ n: Int) {
         guard n >= 8 else {
-            for i in 0..<n { out.storeBytes(of: source.load(fromByteOffset: i, as: UInt8.self), toByteOffset: i, as: UInt8.self) }
+            for i in 0..<n {
+                out.storeBytes(
+                    of: source.load(fromByteOffset: i, as: UInt8.self), toByteOffset: i, as: UInt8.self)
+            }
             return
         }
         var i = 0
         while i &+ 8 < n {
-            out.storeBytes(of: source.loadUnaligned(fromByteOffset: i, as: UInt64.self), toByteOffset: i, as: UInt64.self)
+            out.storeBytes(
+                of: source.loadUnaligned(fromByteOffset: i, as: UInt64.self), toByteOffset: i, as: UInt64.self
+            )
             i &+= 8
         }
         out.storeBytes(
-            of: source.loadUnaligned(fromByteOffset: n &- 8, as: UInt64.self), toByteOffset: n &- 8, as: UInt64.self)
+            of: source.loadUnaligned(fromByteOffset: n &- 8, as: UInt64.self), toByteOffset: n &- 8,
+            as: UInt64.self)
     }
 
     /// Makes room for `bytes` more; false (and `overflowed`) if memory can't be had.
@@ -213,7 +224,8 @@ public struct ReplyBuffer: ~Copyable {
         filled &+= n
     }
 
-    /// Names a pinned value to be sent here; the caller has pinned it. False if there is no room to remember it.
+    /// Names a pinned value to be sent here; the caller has pinned it. False if there is no room to remember
+    /// it.
     mutating func append(pinned value: PinnedValue) -> Bool {
         if segments == nil {
             segments = malloc(Self.segmentsMax * MemoryLayout<Segment>.stride)?
@@ -306,8 +318,8 @@ public struct ReplyBuffer: ~Copyable {
         pinnedBytes = 0
     }
 
-    /// Moves the unsent part into a buffer of its own, sized to fit; self is empty afterwards. Nil if memory can't be had
-    /// (then self is unchanged).
+    /// Moves the unsent part into a buffer of its own, sized to fit; self is empty afterwards. Nil if memory
+    /// can't be had (then self is unchanged).
     public mutating func takeUnsent(store: StoreClient) -> ReplyBuffer? {
         let bytes = count - sent
         var other = ReplyBuffer(capacity: max(bytes, 1))
@@ -359,7 +371,8 @@ enum Decimal {
         while v >= 10 {
             let q = v / 10
             i &-= 1
-            out.storeBytes(of: UInt8(truncatingIfNeeded: v &- q &* 10) &+ 0x30, toByteOffset: i, as: UInt8.self)
+            out.storeBytes(
+                of: UInt8(truncatingIfNeeded: v &- q &* 10) &+ 0x30, toByteOffset: i, as: UInt8.self)
             v = q
         }
         out.storeBytes(of: UInt8(truncatingIfNeeded: v) &+ 0x30, as: UInt8.self)

@@ -1,4 +1,5 @@
-// One slab class: its pages, its free chunks, its hands. Everything but the lock word is guarded by that lock.
+// One slab class: its pages, its free chunks, its hands. Everything but the lock word is guarded by that
+// lock.
 import Synchronization
 
 struct SlabClassState {
@@ -22,8 +23,8 @@ struct SlabClassState {
     var pagesToRound = 0
     /// Bytes of chunks evicted since the class last got a page.
     var evictedSincePage = 0
-    /// The earliest `visitAt` of its pages, or earlier. A look-out walks the ring for due pages: the next page it looks
-    /// at, how many are left of its round, and the earliest `visitAt` it met in this round.
+    /// The earliest `visitAt` of its pages, or earlier. A look-out walks the ring for due pages: the next
+    /// page it looks at, how many are left of its round, and the earliest `visitAt` it met in this round.
     var visitAt = UInt32.max
     var lookoutPage = Arena.noPage
     var lookoutLeft = 0
@@ -138,7 +139,9 @@ extension Core {
             handle = arena.handle(page: page, offset: Int(meta.pointee.carved) &* s.pointee.chunkBytes)
             meta.pointee.carved += 1
         }
-        if meta.pointee.freeCount == 0, Int(meta.pointee.carved) == s.pointee.perPage { makeUnavailable(page, in: c) }
+        if meta.pointee.freeCount == 0, Int(meta.pointee.carved) == s.pointee.perPage {
+            makeUnavailable(page, in: c)
+        }
         s.pointee.used &+= 1
         arena.item(handle).shape = Item.reserved
         return handle

@@ -17,7 +17,8 @@ struct SlabClassTable: Sendable {
     let classOfUnits: [UInt8]
 
     /// - Parameters:
-    ///   - factor, minimumSpace: `-f` and `-n` if the user gave them; with neither, Larder's own table is used.
+    ///   - factor, minimumSpace: `-f` and `-n` if the user gave them; with neither, Larder's own table is
+    /// used.
     ///   - explicit: `-o slab_sizes`.
     ///   - grain: every size is a multiple of it (the arena's unit).
     init(factor: Double? = nil, minimumSpace: Int? = nil, explicit: [Int]? = nil, grain: Int = 8) {
@@ -42,9 +43,9 @@ struct SlabClassTable: Sendable {
         classOfUnits = map
     }
 
-    /// Larder's own table: every 8 bytes up to 160, then steps of about 7 %, then (from 1 KiB on) every size of which a
-    /// whole number fills a page: steps of 1.6 to 25 %. A finer table wastes less in each chunk, a coarser one less in
-    /// pages that are partly free; at 64 MiB of mixed sizes these are about even.
+    /// Larder's own table: every 8 bytes up to 160, then steps of about 7 %, then (from 1 KiB on) every size
+    /// of which a whole number fills a page: steps of 1.6 to 25 %. A finer table wastes less in each chunk, a
+    /// coarser one less in pages that are partly free; at 64 MiB of mixed sizes these are about even.
     private static func fitted() -> [Int] {
         var list = Array(stride(from: smallestChunk, through: 160, by: 8))
         while true {

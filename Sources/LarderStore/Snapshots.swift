@@ -34,9 +34,12 @@ extension StoreClient {
             if let figures = figures(of: UInt8(id)) { snapshot.classes.append(figures) }
         }
         for counter in ClassCounter.allCases { snapshot.totals[counter] = total(counter) }
-        for counter in [(Counter.evictions, ClassCounter.evicted), (.evictedUnfetched, .evictedUnfetched),
-            (.evictedActive, .evictedActive), (.expiredUnfetched, .expiredUnfetched), (.reclaimed, .reclaimed),
-            (.crawlerReclaimed, .crawlerReclaimed), (.crawlerItemsChecked, .crawlerItemsChecked)] {
+        for counter in [
+            (Counter.evictions, ClassCounter.evicted), (.evictedUnfetched, .evictedUnfetched),
+            (.evictedActive, .evictedActive), (.expiredUnfetched, .expiredUnfetched),
+            (.reclaimed, .reclaimed),
+            (.crawlerReclaimed, .crawlerReclaimed), (.crawlerItemsChecked, .crawlerItemsChecked),
+        ] {
             // Counted per class; the total includes classes that own no page any more.
             snapshot.counters[counter.0, default: 0] &+= snapshot.sum(counter.1)
         }
@@ -54,7 +57,8 @@ extension StoreClient {
             } else if snapshot.lastMoveTo == Int(Arena.indexPage) {
                 snapshot.lastMoveReason = "the pool of free pages ran low"
             } else {
-                snapshot.lastMoveReason = "one round of the source's hand was worth more, by age times chunk size"
+                snapshot.lastMoveReason =
+                    "one round of the source's hand was worth more, by age times chunk size"
             }
         }
         return snapshot
@@ -86,7 +90,8 @@ extension StoreClient {
         figures.items = state.used
         figures.itemsOnProbation = state.probation
         let now = now.rawValue
-        figures.ageSeconds = state.lastVictimAccess != 0 && now > state.lastVictimAccess ? now - state.lastVictimAccess : 0
+        figures.ageSeconds =
+            state.lastVictimAccess != 0 && now > state.lastVictimAccess ? now - state.lastVictimAccess : 0
         for counter in ClassCounter.allCases {
             let sum = core.pointee.counters.reduce(UInt64(0)) { $0 &+ $1.value(counter, slabClass: id) }
             figures.counters[counter] = sum

@@ -32,8 +32,8 @@ public struct Store: @unchecked Sendable {
         tick()
     }
 
-    /// The face for thread `index`: 0 ..< options.clients for requests, options.clients for housekeeping. One thread at a
-    /// time may use it.
+    /// The face for thread `index`: 0 ..< options.clients for requests, options.clients for housekeeping. One
+    /// thread at a time may use it.
     public func client(_ index: Int) -> StoreClient {
         precondition(index >= 0 && index <= core.pointee.options.clients)
         return StoreClient(core: core, counters: core.pointee.counters[index])
@@ -46,12 +46,14 @@ public struct Store: @unchecked Sendable {
         setClock(Moment(UInt32(truncatingIfNeeded: monotonicMicroseconds() / 1_000_000 - monotonicZero)))
     }
 
-    /// Sets the clock all expiry goes by (tests: to any time). A flush that is due happens before anyone can read it.
+    /// Sets the clock all expiry goes by (tests: to any time). A flush that is due happens before anyone can
+    /// read it.
     public func setClock(_ now: Moment) {
         let due = core.pointee.shared.flushDue
         let at = due.pointee.load(ordering: .acquiring)
         if at != 0, now.rawValue >= at,
-            due.pointee.compareExchange(expected: at, desired: 0, ordering: .acquiringAndReleasing).exchanged {
+            due.pointee.compareExchange(expected: at, desired: 0, ordering: .acquiringAndReleasing).exchanged
+        {
             core.pointee.flushAll()
         }
         core.pointee.shared.clock.pointee.store(now.rawValue, ordering: .releasing)
@@ -102,8 +104,8 @@ public struct StoreClient: @unchecked Sendable {
 
     // MARK: Reads
 
-    /// Looks the key up. A hit is locked while the `LockedItem` lives: keep it short, and make no other call meanwhile.
-    /// Counts nothing and marks nothing: see `LockedItem.recordAccess`.
+    /// Looks the key up. A hit is locked while the `LockedItem` lives: keep it short, and make no other call
+    /// meanwhile. Counts nothing and marks nothing: see `LockedItem.recordAccess`.
     public func find(_ key: Span<UInt8>, hash: UInt64, now: Moment) -> Lookup {
         key.withUnsafeBufferPointer { key -> Lookup in
             let core = self.core
@@ -124,8 +126,9 @@ public struct StoreClient: @unchecked Sendable {
         }
     }
 
-    /// One key of a get: looks it up, counts and records the hit, and writes `VALUE …` and the value into the reply, all
-    /// under the stripe's lock. The same as `find` with what a get does with its item, without handing the item out.
+    /// One key of a get: looks it up, counts and records the hit, and writes `VALUE …` and the value into the
+    /// reply, all under the stripe's lock. The same as `find` with what a get does with its item, without
+    /// handing the item out.
     public func fetch(
         _ key: Span<UInt8>, hash: UInt64, now: Moment, withCAS: Bool, into reply: inout ReplyBuffer
     ) -> Fetched {
@@ -157,7 +160,8 @@ public struct StoreClient: @unchecked Sendable {
             let inline = shape & Item.chained == 0 ? result.length &+ Item.lineEndBytes : 0
             if reply.reserve(key.count &+ 80 &+ inline) {
                 reply.putValueLine(
-                    key: keyStart, key.count, clientFlags: item.clientFlags(shape), length: result.length, cas: cas)
+                    key: keyStart, key.count, clientFlags: item.clientFlags(shape), length: result.length,
+                    cas: cas)
                 if inline > 0 {
                     reply.put(item.p + Item.valueOffset(shape), inline)
                 } else if !core.pointee.pin(handle, item, shape, stripe: index, into: &reply) {
@@ -171,9 +175,11 @@ public struct StoreClient: @unchecked Sendable {
         }
     }
 
-    /// Finds the key or creates it with this value under one lock: of racing callers exactly one is told `.created`.
+    /// Finds the key or creates it with this value under one lock: of racing callers exactly one is told
+    /// `.created`.
     public func findOrCreate(
-        _ key: Span<UInt8>, hash: UInt64, now: Moment, value: Span<UInt8>, clientFlags: UInt32, exptime: Moment,
+        _ key: Span<UInt8>, hash: UInt64, now: Moment, value: Span<UInt8>, clientFlags: UInt32,
+        exptime: Moment,
         newCAS: UInt64?
     ) -> Vivified {
         key.withUnsafeBufferPointer { key in
@@ -186,7 +192,8 @@ public struct StoreClient: @unchecked Sendable {
     }
 
     private func vivify(
-        _ key: UnsafeRawBufferPointer, hash: UInt64, now: Moment, value: UnsafeRawBufferPointer, clientFlags: UInt32,
+        _ key: UnsafeRawBufferPointer, hash: UInt64, now: Moment, value: UnsafeRawBufferPointer,
+        clientFlags: UInt32,
         exptime: Moment, newCAS: UInt64?
     ) -> Vivified {
         let stripe = core.pointee.stripe(Core.stripeIndex(hash))
@@ -212,7 +219,8 @@ public struct StoreClient: @unchecked Sendable {
             return .outOfMemory(miss)
         }
         return .created(
-            LockedItem(client: self, handle: created, hash: hash, item: core.pointee.arena.item(created)), miss)
+            LockedItem(client: self, handle: created, hash: hash, item: core.pointee.arena.item(created)),
+            miss)
     }
 
     // MARK: Flush and pins
@@ -268,8 +276,8 @@ extension Core {
         unlink(handle, slot, hash: hash, counters: counters)
     }
 
-    /// Takes an item out of the index and gives its memory back, unless readers still send it: then the last of them does.
-    /// Caller holds the stripe's lock and no class lock.
+    /// Takes an item out of the index and gives its memory back, unless readers still send it: then the last
+    /// of them does. Caller holds the stripe's lock and no class lock.
     func unlink(_ handle: Handle, _ slot: Slot, hash: UInt64, counters: CounterBlock) {
         let item = arena.item(handle)
         let shape = item.shape
@@ -280,7 +288,8 @@ extension Core {
         retire(handle, shape, id)
     }
 
-    /// Frees a chunk (and its parts) that has just left the index. Caller holds its stripe's lock and no class lock.
+    /// Frees a chunk (and its parts) that has just left the index. Caller holds its stripe's lock and no
+    /// class lock.
     func retire(_ handle: Handle, _ shape: UInt32, _ id: UInt8) {
         let item = arena.item(handle)
         let c = slabClass(id)
@@ -296,9 +305,12 @@ extension Core {
         freeParts(parts)
     }
 
-    /// Names a long value in the reply and keeps it in place until that has been sent. Caller holds the stripe's lock.
+    /// Names a long value in the reply and keeps it in place until that has been sent. Caller holds the
+    /// stripe's lock.
     @inline(never)
-    func pin(_ handle: Handle, _ item: Item, _ shape: UInt32, stripe: Int, into reply: inout ReplyBuffer) -> Bool {
+    func pin(_ handle: Handle, _ item: Item, _ shape: UInt32, stripe: Int, into reply: inout ReplyBuffer)
+        -> Bool
+    {
         let value = PinnedValue(
             head: handle, stripe: UInt32(stripe), length: item.chainLength(shape) + Item.lineEndBytes)
         guard reply.append(pinned: value) else { return false }

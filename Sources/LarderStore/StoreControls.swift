@@ -31,7 +31,9 @@ extension StoreClient {
     /// is the pool of free pages.
     public func reassignPage(from source: Int, to target: Int) -> PageReassignment {
         let ids = 0..<core.pointee.table.sizes.count
-        guard ids.contains(target), source == -1 || (ids.contains(source) && source != 0) else { return .badClass }
+        guard ids.contains(target), source == -1 || (ids.contains(source) && source != 0) else {
+            return .badClass
+        }
         if source == target { return .same }
         guard core.pointee.shared.moverLock.tryLock() else { return .busy }
         defer { core.pointee.shared.moverLock.unlock() }
@@ -43,7 +45,9 @@ extension StoreClient {
         c.lock.unlock()
         guard pages > 1 else { return .noSpare }
         let receiver = target == 0 ? nil : UInt8(target)
-        guard core.pointee.emptyPage(of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: receiver)
+        guard
+            core.pointee.emptyPage(
+                of: giver, held: Held(), keep: 0, now: now, counters: counters, receiver: receiver)
         else { return .unsafe }
         core.pointee.shared.note(.moved)
         return .ok
@@ -64,9 +68,13 @@ extension StoreClient {
 
     /// Looks through these classes (nil: all) for expired items at once. False: a crawl is under way.
     public func crawl(classes: [UInt8]?) -> Bool {
-        guard core.pointee.shared.crawling.pointee.compareExchange(
-            expected: 0, desired: 1, ordering: .acquiringAndReleasing).exchanged else { return false }
-        for id in classes ?? (1..<core.pointee.table.sizes.count).map({ UInt8($0) }) where Int(id) < core.pointee.table.sizes.count {
+        guard
+            core.pointee.shared.crawling.pointee.compareExchange(
+                expected: 0, desired: 1, ordering: .acquiringAndReleasing
+            ).exchanged
+        else { return false }
+        for id in classes ?? (1..<core.pointee.table.sizes.count).map({ UInt8($0) })
+        where Int(id) < core.pointee.table.sizes.count {
             core.pointee.markDue(id, now: now)
         }
         return true

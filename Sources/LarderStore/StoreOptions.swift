@@ -13,7 +13,8 @@ public struct StoreOptions: Sendable {
     public var growthFactor: Double? = nil
     public var minimumSpace: Int? = nil
     public var slabSizes: [Int]? = nil
-    /// Threads that will call the store with a `StoreClient` of their own, 0 ..< clients. One more is kept for housekeeping.
+    /// Threads that will call the store with a `StoreClient` of their own, 0 ..< clients. One more is kept
+    /// for housekeeping.
     public var clients = 4
     /// At most this many items; nil: only memory limits (`-o max_items`).
     public var maxItems: Int? = nil

@@ -1,10 +1,11 @@
-// A stripe: one of 1024 shares of the key space, with its lock and what the lock guards. 64 bytes, one cache line.
+// A stripe: one of 1024 shares of the key space, with its lock and what the lock guards. 64 bytes, one cache
+// line.
 //
 //   0  lock            NapLock
 //   16 StripeState     guarded by the lock
 //
-// How many buckets a stripe has stands apart, in an array of 8 KiB that stays in the first-level cache: each request
-// reads it once without the lock, to prefetch.
+// How many buckets a stripe has stands apart, in an array of 8 KiB that stays in the first-level cache: each
+// request reads it once without the lock, to prefetch.
 import Synchronization
 
 struct StripeState {

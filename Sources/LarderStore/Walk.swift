@@ -1,9 +1,9 @@
-// Going through all items in steps: dumps, `stats cachedump`, `stats sizes`. One stripe's lock at a time, a few
-// buckets at a time, so that nobody waits long.
+// Going through all items in steps: dumps, `stats cachedump`, `stats sizes`. One stripe's lock at a time, a
+// few buckets at a time, so that nobody waits long.
 import Glibc
 
-/// Where a walk over all items stands. An item that lives through the walk is seen; if the index grows meanwhile it may
-/// be seen twice.
+/// Where a walk over all items stands. An item that lives through the walk is seen; if the index grows
+/// meanwhile it may be seen twice.
 public struct StoreCursor: Sendable {
     /// Only items of these classes; nil: all.
     public var classes: [UInt8]? = nil
@@ -45,8 +45,9 @@ public struct ItemView: ~Copyable {
 }
 
 extension StoreClient {
-    /// Shows live items from the cursor on to the visitor, until about `limit` were looked at or the visitor answers false (then the
-    /// walk stops before that item). The visitor runs under the stripe's lock: it must not call the store.
+    /// Shows live items from the cursor on to the visitor, until about `limit` were looked at or the visitor
+    /// answers false (then the walk stops before that item). The visitor runs under the stripe's lock: it
+    /// must not call the store.
     public func walk(
         _ cursor: inout StoreCursor, limit: Int, now: Moment, _ visit: (borrowing ItemView) -> Bool
     ) {
@@ -98,7 +99,8 @@ extension StoreClient {
                 }
                 let item = core.pointee.arena.item(handle)
                 if core.pointee.death(of: item, stripe, now: now) != nil { continue }
-                let view = ItemView(core: core, item: item, shape: item.shape, stripe: cursor.stripe, slabClass: id)
+                let view = ItemView(
+                    core: core, item: item, shape: item.shape, stripe: cursor.stripe, slabClass: id)
                 guard visit(view) else {
                     cursor.slot = number
                     return false

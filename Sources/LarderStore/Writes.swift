@@ -1,5 +1,6 @@
-// Storing: set, add, replace, append, prepend, cas, in one call when the value is at hand, or by a reservation when it
-// comes in pieces. Both end in the same judgement and the same linking, under one lock of the key's stripe.
+// Storing: set, add, replace, append, prepend, cas, in one call when the value is at hand, or by a
+// reservation when it comes in pieces. Both end in the same judgement and the same linking, under one lock of
+// the key's stripe.
 import Glibc
 
 extension StoreClient {
@@ -7,7 +8,8 @@ extension StoreClient {
     @inline(__always)
     public func fits(keyLength: Int, valueLength: Int) -> Bool {
         valueLength >= 0 && valueLength < 1 << 31
-            && Item.bytes(keyLength: keyLength, valueLength: valueLength, marks: 0) <= core.pointee.options.itemSizeMax
+            && Item.bytes(keyLength: keyLength, valueLength: valueLength, marks: 0)
+                <= core.pointee.options.itemSizeMax
     }
 
     /// Stores a value that is at hand.
@@ -23,7 +25,8 @@ extension StoreClient {
         }
     }
 
-    /// Memory for a value that comes in pieces; nil if it can never fit. No memory is taken before the first byte comes.
+    /// Memory for a value that comes in pieces; nil if it can never fit. No memory is taken before the first
+    /// byte comes.
     /// - Parameter choosesCAS: the request that will commit it has a `newCAS`.
     public func reserve(
         _ key: Span<UInt8>, hash: UInt64, valueLength: Int, choosesCAS: Bool = false
@@ -32,7 +35,8 @@ extension StoreClient {
         return key.withUnsafeBufferPointer { key in
             let stripe = core.pointee.stripe(Core.stripeIndex(hash))
             stripe.lock.lock()
-            let known = core.pointee.hasGhost(hash)
+            let known =
+                core.pointee.hasGhost(hash)
                 || core.pointee.lookUp(UnsafeRawPointer(key.baseAddress!), key.count, hash: hash) != 0
             stripe.lock.unlock()
             return Reservation(
@@ -50,13 +54,15 @@ extension StoreClient {
         reservation.close()
         let key = reservation.copyOfKey
         return key.span.withUnsafeBufferPointer { bytes in
-            let key = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[0..<reservation.keyLength])
+            let key = UnsafeRawBufferPointer(
+                rebasing: UnsafeRawBufferPointer(bytes)[0..<reservation.keyLength])
             let writer = Writer(client: self, key: key, hash: reservation.hash, request: request, now: now)
             return writer.commit(&reservation)
         }
     }
 
-    /// Removes what is stored under the key: memcached's rule for a `set` that failed, lest the old value be taken for new.
+    /// Removes what is stored under the key: memcached's rule for a `set` that failed, lest the old value be
+    /// taken for new.
     public func discardOld(_ key: Span<UInt8>, hash: UInt64) {
         if case .hit(let item) = find(key, hash: hash, now: now) { item.delete() }
     }
@@ -127,7 +133,9 @@ struct Writer {
     private func living() -> Handle {
         let handle = core.pointee.lookUp(key.baseAddress!, key.count, hash: hash)
         guard handle != 0 else { return 0 }
-        guard core.pointee.death(of: core.pointee.arena.item(handle), stripe, now: now) != nil else { return handle }
+        guard core.pointee.death(of: core.pointee.arena.item(handle), stripe, now: now) != nil else {
+            return handle
+        }
         core.pointee.bury(handle, hash: hash, counters: client.counters)
         return 0
     }
@@ -185,12 +193,16 @@ struct Writer {
 
     // MARK: Storing. All under the stripe's lock.
 
-    /// Stores a whole value in place of `existing` (0: none). Returns its chunk; 0 when memory could not be had: then a
-    /// `set` has removed the old value, too.
+    /// Stores a whole value in place of `existing` (0: none). Returns its chunk; 0 when memory could not be
+    /// had: then a `set` has removed the old value, too.
     @inline(__always)
-    func store(_ value: UnsafeRawBufferPointer, replacing existing: Handle, marks: UInt32, stale: Bool = false) -> Handle {
+    func store(
+        _ value: UnsafeRawBufferPointer, replacing existing: Handle, marks: UInt32, stale: Bool = false
+    ) -> Handle {
         let bytes = Item.bytes(keyLength: key.count, valueLength: value.count, marks: marks)
-        guard bytes <= SlabClassTable.largestChunk else { return storeLong(value, replacing: existing, stale: stale) }
+        guard bytes <= SlabClassTable.largestChunk else {
+            return storeLong(value, replacing: existing, stale: stale)
+        }
         let core = self.core
         let id = core.pointee.classID(forBytes: bytes)
         if existing != 0 {
@@ -218,7 +230,8 @@ struct Writer {
         start.storeBytes(of: 0x0A0D, toByteOffset: value.count, as: UInt16.self)
     }
 
-    /// A chunk for the new item. An item replaced by one of another size keeps its standing with the eviction policy.
+    /// A chunk for the new item. An item replaced by one of another size keeps its standing with the eviction
+    /// policy.
     @inline(__always)
     private func chunk(of id: UInt8, replacing existing: Handle) -> Handle {
         let known: Bool
@@ -230,7 +243,8 @@ struct Writer {
         }
         let exptime = exptime
         let chunk = core.pointee.allocate(
-            id, probation: !known, exptime: exptime, held: Held(stripe: stripeIndex, pinned: existing), now: now,
+            id, probation: !known, exptime: exptime, held: Held(stripe: stripeIndex, pinned: existing),
+            now: now,
             counters: client.counters)
         if chunk != 0 || existing == 0 || request.mode != .set { return chunk }
         return 0
@@ -239,7 +253,8 @@ struct Writer {
     /// The same chunk takes the new value. The key stands where it stood, so a sweep may read it meanwhile.
     @inline(__always)
     private func overwrite(
-        _ handle: Handle, _ item: Item, _ shape: UInt32, _ value: UnsafeRawBufferPointer, _ id: UInt8, stale: Bool
+        _ handle: Handle, _ item: Item, _ shape: UInt32, _ value: UnsafeRawBufferPointer, _ id: UInt8,
+        stale: Bool
     ) {
         Self.put(value, at: item.p + Item.valueOffset(shape))
         let old = Item.inlineValueLength(shape)
@@ -257,7 +272,8 @@ struct Writer {
         // A write speaks for the item as a read does; what is fetched is the new value, so that mark goes.
         let access = item.access
         let frequency = min(access & Item.frequencyMask + 1, 3)
-        item.access = now.rawValue << Item.secondsShift | access & (Item.probation | Item.roundMask) | frequency
+        item.access =
+            now.rawValue << Item.secondsShift | access & (Item.probation | Item.roundMask) | frequency
         item.publishShape(newShape)
         client.counters.add(.totalItems, 1)
     }
@@ -318,7 +334,8 @@ struct Writer {
     // MARK: Long values and combinations
 
     @inline(never)
-    private func storeLong(_ value: UnsafeRawBufferPointer, replacing existing: Handle, stale: Bool) -> Handle {
+    private func storeLong(_ value: UnsafeRawBufferPointer, replacing existing: Handle, stale: Bool) -> Handle
+    {
         var reservation = self.reservation(
             valueLength: value.count, marks: marks(request.clientFlags), existing: existing)
         reservation.append(value)
@@ -329,13 +346,16 @@ struct Writer {
     }
 
     private func reservation(valueLength: Int, marks: UInt32, existing: Handle) -> Reservation {
-        let known = existing != 0
+        let known =
+            existing != 0
             ? core.pointee.arena.item(existing).access & Item.probation == 0 : core.pointee.hasGhost(hash)
         return Reservation(
             client: client, key: key, hash: hash, valueLength: valueLength, marks: marks, onProbation: !known)
     }
 
-    private func link(_ reservation: inout Reservation, replacing existing: Handle, stale: Bool) -> WriteOutcome {
+    private func link(_ reservation: inout Reservation, replacing existing: Handle, stale: Bool)
+        -> WriteOutcome
+    {
         guard !reservation.hasFailed, reservation.head != 0 else {
             if request.mode == .set, existing != 0, let slot = core.pointee.slot(of: existing, hash: hash) {
                 core.pointee.unlink(existing, slot, hash: hash, counters: client.counters)
@@ -393,7 +413,8 @@ struct Writer {
     @inline(__always)
     private func trim(keeping outcome: WriteOutcome) {
         if core.pointee.options.maxItems != nil, outcome.status == .stored {
-            core.pointee.trimToMaxItems(key, hash: hash, outcome.slabClass, now: now, counters: client.counters)
+            core.pointee.trimToMaxItems(
+                key, hash: hash, outcome.slabClass, now: now, counters: client.counters)
         }
     }
 }
@@ -418,7 +439,8 @@ extension Core {
         }
     }
 
-    /// Sets the exptime of a linked item, and tells its page. Caller holds the stripe's lock and no class lock.
+    /// Sets the exptime of a linked item, and tells its page. Caller holds the stripe's lock and no class
+    /// lock.
     @inline(__always)
     func setExptime(_ exptime: Moment, of item: Item, _ handle: Handle, now: Moment) {
         item.exptime = exptime

@@ -43,7 +43,8 @@ import Testing
                 #expect(client.delete(key) == (model.removeValue(forKey: key) != nil))
             case 7:
                 let pieces = Int.random(in: 1..<9000, using: &random)
-                let outcome = step % 2 == 0
+                let outcome =
+                    step % 2 == 0
                     ? client.reserveAndCommit(key, value, pieces: pieces)
                     : client.reserveAndRead(key, value + value + value, pieces: pieces * 4)
                 #expect(outcome?.status == .stored)
@@ -63,7 +64,8 @@ import Testing
         return (0..<length).map { UInt8(truncatingIfNeeded: start &+ UInt64($0) &* 7) }
     }
 
-    /// A small store under all sizes, with evictions, page moves, expiry and changes of the limit: what is found is right.
+    /// A small store under all sizes, with evictions, page moves, expiry and changes of the limit: what is
+    /// found is right.
     @Test(arguments: [11, 12, 13] as [UInt64])
     func neverGivesAWrongValueUnderEviction(seed: UInt64) throws {
         var random = SplitMix(seed)
@@ -84,7 +86,10 @@ import Testing
                 let length = 16 + Int.random(in: 0..<(1 << octave), using: &random)
                 version[id] = UInt64(step)
                 let exptime = step % 3 == 0 ? Moment(now + UInt32.random(in: 1..<20, using: &random)) : .never
-                if client.set(key, Self.stamped(id, UInt64(step), length), exptime: exptime).status != .stored { refused += 1 }
+                if client.set(key, Self.stamped(id, UInt64(step), length), exptime: exptime).status != .stored
+                {
+                    refused += 1
+                }
             case 55..<60:
                 _ = client.delete(key)
                 version[id] = nil

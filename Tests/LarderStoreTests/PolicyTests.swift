@@ -39,7 +39,8 @@ import Testing
         #expect(Double(newest.count) > 0.95 * Double(live.count))
     }
 
-    /// A key that comes back soon after it was evicted unread has proven itself: its ghost lets it skip probation.
+    /// A key that comes back soon after it was evicted unread has proven itself: its ghost lets it skip
+    /// probation.
     @Test func aGhostSkipsProbation() throws {
         let store = try Self.store(2)
         let client = store.client(0)
@@ -85,7 +86,9 @@ import Testing
         let store = try Self.store(4)
         store.setClock(Moment(100))
         let client = store.client(0)
-        for i in 0..<3000 { client.set(Self.key(i), [UInt8](repeating: 1, count: 500), exptime: Moment(101 + UInt32(i) % 50)) }
+        for i in 0..<3000 {
+            client.set(Self.key(i), [UInt8](repeating: 1, count: 500), exptime: Moment(101 + UInt32(i) % 50))
+        }
         store.setClock(Moment(170))
         for _ in 0..<50 { store.housekeep() }
         #expect(client.snapshot().curItems == 0)
@@ -164,13 +167,23 @@ import Testing
         func c(_ id: UInt8, pages: Int, chunk: Int, age: UInt64, evicting: Bool = true) -> ClassPressure {
             ClassPressure(id: id, pages: pages, chunkBytes: chunk, age: age, isEvicting: evicting)
         }
-        func decide(_ list: [ClassPressure]) -> PageBalance.Move? { list.withUnsafeBufferPointer { PageBalance.decide($0) } }
-        #expect(decide([c(1, pages: 10, chunk: 100, age: 5000), c(2, pages: 10, chunk: 100, age: 1000)]) == .init(from: 1, to: 2))
-        #expect(decide([c(1, pages: 10, chunk: 100, age: 1100), c(2, pages: 10, chunk: 100, age: 1000)]) == nil)
+        func decide(_ list: [ClassPressure]) -> PageBalance.Move? {
+            list.withUnsafeBufferPointer { PageBalance.decide($0) }
+        }
+        #expect(
+            decide([c(1, pages: 10, chunk: 100, age: 5000), c(2, pages: 10, chunk: 100, age: 1000)])
+                == .init(from: 1, to: 2))
+        #expect(
+            decide([c(1, pages: 10, chunk: 100, age: 1100), c(2, pages: 10, chunk: 100, age: 1000)]) == nil)
         // The last page stays, and who doesn't evict gets nothing.
-        #expect(decide([c(1, pages: 1, chunk: 100, age: 5000), c(2, pages: 10, chunk: 100, age: 1000)]) == nil)
-        #expect(decide([c(1, pages: 10, chunk: 100, age: 5000), c(2, pages: 10, chunk: 100, age: 10, evicting: false)]) == nil)
+        #expect(
+            decide([c(1, pages: 1, chunk: 100, age: 5000), c(2, pages: 10, chunk: 100, age: 1000)]) == nil)
+        #expect(
+            decide([
+                c(1, pages: 10, chunk: 100, age: 5000), c(2, pages: 10, chunk: 100, age: 10, evicting: false),
+            ]) == nil)
         // Two pages, twice the age: the move would only turn the tables.
-        #expect(decide([c(1, pages: 2, chunk: 100, age: 2000), c(2, pages: 1, chunk: 100, age: 1000)]) == nil)
+        #expect(
+            decide([c(1, pages: 2, chunk: 100, age: 2000), c(2, pages: 1, chunk: 100, age: 1000)]) == nil)
     }
 }

@@ -1,5 +1,5 @@
-// Several threads on one small store: no torn, foreign or lost value, and the books balance afterwards. Also run under the
-// thread and the address sanitizer.
+// Several threads on one small store: no torn, foreign or lost value, and the books balance afterwards. Also
+// run under the thread and the address sanitizer.
 import Glibc
 import Synchronization
 import Testing
@@ -20,11 +20,13 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     for i in 0..<count {
         var thread = pthread_t()
         let job = Unmanaged.passRetained(Job(i, body)).toOpaque()
-        pthread_create(&thread, nil, { argument in
-            let job = Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue()
-            job.body(job.index)
-            return nil
-        }, job)
+        pthread_create(
+            &thread, nil,
+            { argument in
+                let job = Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue()
+                job.body(job.index)
+                return nil
+            }, job)
         threads.append(thread)
     }
     for thread in threads { pthread_join(thread, nil) }
@@ -56,13 +58,15 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
                 let key = bytes("r\(id)")
                 switch Int.random(in: 0..<20, using: &random) {
                 case 0..<8:
-                    let length = 16 + Int.random(in: 0..<(1 << Int.random(in: 3..<16, using: &random)), using: &random)
+                    let length =
+                        16 + Int.random(in: 0..<(1 << Int.random(in: 3..<16, using: &random)), using: &random)
                     let exptime = step % 4 == 0 ? Moment(client.now.rawValue + 3) : .never
                     client.set(key, ModelTests.stamped(id, UInt64(step), length), exptime: exptime)
                 case 8: _ = client.delete(key)
                 case 9:
                     _ = client.reserveAndCommit(
-                        key, ModelTests.stamped(id, UInt64(step), 16 + Int.random(in: 0..<50_000, using: &random)),
+                        key,
+                        ModelTests.stamped(id, UInt64(step), 16 + Int.random(in: 0..<50_000, using: &random)),
                         pieces: 5000)
                 case 10 where step % 500 == 0: client.flushAll()
                 default:

@@ -72,8 +72,12 @@ extension StoreClient {
         }
     }
 
-    func reserveAndCommit(_ key: [UInt8], _ value: [UInt8], pieces: Int, mode: WriteMode = .set) -> WriteOutcome? {
-        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else { return nil }
+    func reserveAndCommit(_ key: [UInt8], _ value: [UInt8], pieces: Int, mode: WriteMode = .set)
+        -> WriteOutcome?
+    {
+        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else {
+            return nil
+        }
         var sent = 0
         while sent < value.count {
             sent += reservation.append(value.span.extracting(sent..<min(value.count, sent + pieces)))
@@ -87,7 +91,9 @@ extension StoreClient {
 extension StoreClient {
     /// Fills a reservation as a socket does: through its free runs, a piece at a time.
     func reserveAndRead(_ key: [UInt8], _ value: [UInt8], pieces: Int) -> WriteOutcome? {
-        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else { return nil }
+        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else {
+            return nil
+        }
         var sent = 0
         while sent < value.count {
             let runs = reservation.freeRuns()

@@ -129,7 +129,7 @@ enum UnsafeCode {
         "LarderStore/FixedArray.swift": Row(
             [.pointer],
             "elements read and written in place, bounds checked first"),
-        "LarderStore/FreeRun.swift": Row(
+        "LarderStore/FreeRuns.swift": Row(
             [.pointer],
             "carries a socket's target through the protocol without its being touched"),
         "LarderStore/NapLock.swift": Row(
