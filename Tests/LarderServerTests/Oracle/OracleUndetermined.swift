@@ -76,7 +76,9 @@ struct OracleUndetermined: Sendable {
     ]
 
     private static let clocks = [
-        OracleUndetermined(reason: "a flush in the future, or at a time that has passed, or with words to spare") {
+        OracleUndetermined(
+            reason: "a flush in the future, or at a time that has passed, or with words to spare"
+        ) {
             $0.verb == "flush_all" && $0.words.count > 1
                 && ![["0"], ["noreply"], ["0", "noreply"]].contains(Array($0.words.dropFirst()))
         },
