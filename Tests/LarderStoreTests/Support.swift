@@ -103,7 +103,7 @@ extension StoreClient {
                 let before = sent
                 for v in vectors[0..<runs.fill(vectors.baseAddress!)] {
                     let n = min(left, v.iov_len)
-                    value.withUnsafeBytes { memcpy(v.iov_base, $0.baseAddress! + sent, n) }
+                    _ = value.withUnsafeBytes { memcpy(v.iov_base, $0.baseAddress! + sent, n) }
                     sent += n
                     left -= n
                 }
