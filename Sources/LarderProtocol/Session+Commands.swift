@@ -55,7 +55,7 @@ extension Session {
             return nil
         case .effect(let effect): return .effect(effect)
         case .dump(let cursor):
-            state = .dumping(cursor)
+            enter(.dumping(cursor))
             return nil
         case .close: return .close
         }

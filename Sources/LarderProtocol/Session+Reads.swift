@@ -32,10 +32,10 @@ extension Session {
         case .refusedGet:
             reply.rollback(to: turn.mark, store: worker.store)
             reply.append(Refusal.badLine.text)
-            if operation.number != 0 { state = .swallowingLine }
+            if operation.number != 0 { enter(.swallowingLine) }
         case .refusal:
             if !operation.bits.contains(.quiet) { reply.append(operation.refusal.text) }
-            if operation.number != 0 { state = .swallowing(Int(truncatingIfNeeded: operation.number)) }
+            if operation.number != 0 { enter(.swallowing(Int(truncatingIfNeeded: operation.number))) }
         case .beginStore, .beginMetaSet: beginReceiving(operation, input, &turn, &worker, &reply)
         case .delete: executeDelete(operation, input, turn, &worker, &reply)
         case .touch: executeTouch(operation, input, turn, &worker, &reply)

@@ -113,10 +113,11 @@ extension Session {
         let length = Int(operation.valueLength)
         if worker.store.fits(keyLength: key.count, valueLength: length) {
             if let reservation = worker.store.reserve(key, hash: hash, valueLength: length) {
-                state = .receiving(
-                    Receiving(
-                        reservation: reservation, request: request, isMeta: isMeta, isQuiet: isQuiet,
-                        echo: echo))
+                enter(
+                    .receiving(
+                        Receiving(
+                            reservation: reservation, request: request, isMeta: isMeta, isQuiet: isQuiet,
+                            echo: echo)))
                 return
             }
         }
@@ -126,7 +127,7 @@ extension Session {
         worker.countWrite(
             key, request.mode, comparesCAS: false, WriteOutcome(fits ? .outOfMemory : .tooLarge), fits: fits,
             exptime: request.exptime, length: length)
-        state = .swallowing(length + 2)
+        enter(.swallowing(length + 2))
         if isQuiet, !isMeta { return }
         reply.append(fits ? Refusal.outOfMemory.text : Refusal.tooLarge.text)
     }
@@ -135,7 +136,7 @@ extension Session {
         _ operation: Operation, _ text: StaticString, _ reply: inout ReplyBuffer
     ) {
         reply.append(text)
-        state = .swallowing(Int(operation.valueLength) + 2)
+        enter(.swallowing(Int(operation.valueLength) + 2))
     }
 
     /// Takes what has come of the value; when it is whole, stores and answers it. A verdict while it isn't.
@@ -147,7 +148,7 @@ extension Session {
             turn.position += receiving.reservation.append(input.extracting(turn.position..<input.count))
         }
         guard receiving.reservation.isComplete, input.count - turn.position >= 2 else {
-            state = .receiving(receiving)
+            enter(.receiving(receiving))
             return .needInput
         }
         let isWhole = input[turn.position] == 0x0D && input[turn.position + 1] == 0x0A

@@ -32,7 +32,7 @@ public struct Session: ~Copyable {
     }
 
     public var standing: Standing
-    var state = State.commands
+    private(set) var state = State.commands
 
     public init(_ standing: Standing = Standing()) { self.standing = standing }
 
@@ -42,12 +42,19 @@ public struct Session: ~Copyable {
         public var verdict: Verdict
     }
 
-    /// Nothing but `standing` needs to be kept until the next bytes come.
-    public var isIdle: Bool {
-        switch state {
-        case .commands: true
-        default: false
-        }
+    /// Nothing but `standing` needs to be kept until the next bytes come: `state` is `.commands`. Kept beside it, since
+    /// to look at the state costs a copy of its largest case, and each request asks.
+    public private(set) var isIdle = true
+
+    mutating func enter(_ next: consuming State) {
+        state = next
+        isIdle = false
+    }
+
+    /// The state, to be gone on with.
+    private mutating func leaveState() -> State {
+        isIdle = true
+        return state.take()
     }
 
     private var isReceiving: Bool {
@@ -102,7 +109,7 @@ public struct Session: ~Copyable {
 
     /// What is left to do when `receive` returns: a get line cut in the middle is remembered.
     private mutating func leave(_ turn: borrowing Turn, _ verdict: consuming Verdict) -> Received {
-        if turn.run.isActive { state = turn.isSkipping ? .swallowingLine : .keys(turn.run) }
+        if turn.run.isActive { enter(turn.isSkipping ? .swallowingLine : .keys(turn.run)) }
         return Received(consumed: turn.position, verdict: verdict)
     }
 
@@ -125,7 +132,7 @@ public struct Session: ~Copyable {
     private mutating func resume(
         _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> Verdict? {
-        switch state.take() {
+        switch leaveState() {
         case .commands: break
         case .keys(let run): turn.run = run
         case .receiving(let receiving):
@@ -134,19 +141,19 @@ public struct Session: ~Copyable {
             let taken = min(bytes, input.count - turn.position)
             turn.position += taken
             if taken < bytes {
-                state = .swallowing(bytes - taken)
+                enter(.swallowing(bytes - taken))
                 return .needInput
             }
         case .swallowingLine:
             guard let newline = Bytes.newline(in: input, from: turn.position) else {
                 turn.position = input.count
-                state = .swallowingLine
+                enter(.swallowingLine)
                 return .needInput
             }
             turn.position = newline + 1
         case .dumping(var cursor):
             if !continueDump(&cursor, &worker, &reply) {
-                state = .dumping(cursor)
+                enter(.dumping(cursor))
                 // A step that found nothing to show has nothing to be written: others have their turn.
                 return reply.isEmpty ? .yield : .flush
             }
@@ -156,17 +163,17 @@ public struct Session: ~Copyable {
 
     /// When a long value is being received: where the socket may read straight into. No runs otherwise.
     public mutating func freeRuns() -> FreeRuns? {
-        guard isReceiving, case .receiving(var receiving) = state.take() else { return nil }
+        guard isReceiving, case .receiving(var receiving) = leaveState() else { return nil }
         let runs = receiving.reservation.freeRuns()
-        state = .receiving(receiving)
+        enter(.receiving(receiving))
         return runs
     }
 
     /// `bytes` were read into the runs; `receive` (with what follows) goes on from there.
     public mutating func markReceived(_ bytes: Int) {
-        guard isReceiving, case .receiving(var receiving) = state.take() else { return }
+        guard isReceiving, case .receiving(var receiving) = leaveState() else { return }
         receiving.reservation.markReceived(bytes)
-        state = .receiving(receiving)
+        enter(.receiving(receiving))
     }
 }
 
