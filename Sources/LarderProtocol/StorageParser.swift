@@ -15,40 +15,42 @@ extension WorkerContext {
         comparesCAS: Bool = false
     ) -> Bool {
         let start = turn.position
-        var operation = Operation()
-        operation.mode = mode
         let keyStart = start &+ verbLength
         let keyEnd = Bytes.wordStop(in: input, from: min(keyStart, input.count))
-        let (flags, flagsEnd) = Bytes.digits(in: input, from: min(keyEnd &+ 1, input.count))
-        let (exptime, exptimeEnd) = Bytes.digits(in: input, from: min(flagsEnd &+ 1, input.count))
-        let (length, lengthEnd) = Bytes.digits(in: input, from: min(exptimeEnd &+ 1, input.count))
-        var end = lengthEnd
-        var wellFormed =
-            keyEnd > keyStart && keyEnd &- keyStart <= Self.longestKey
-            && byte(input, keyEnd) == 0x20
-            && flagsEnd > keyEnd &+ 1 && byte(input, flagsEnd) == 0x20
-            && exptimeEnd > flagsEnd &+ 1 && exptimeEnd &- flagsEnd <= 19 && byte(input, exptimeEnd) == 0x20
-            && lengthEnd > exptimeEnd &+ 1 && lengthEnd &- exptimeEnd <= 11 && length < 1 << 31 &- 2
-        if comparesCAS {
-            let (unique, uniqueEnd) = Bytes.digits(in: input, from: min(lengthEnd &+ 1, input.count))
-            wellFormed = wellFormed && byte(input, lengthEnd) == 0x20 && uniqueEnd > lengthEnd &+ 1
-            operation.number = unique
-            operation.bits.insert(.withCAS)
-            end = uniqueEnd
-        }
-        if wellFormed, word32(input, end) == Verb.nor, word32(input, end &+ 4) == Verb.eply {
-            operation.bits.insert(.quiet)
-            end &+= 8
-        }
-        guard wellFormed, byte(input, end) == 0x0D, byte(input, end &+ 1) == 0x0A else {
+        guard keyEnd > keyStart, keyEnd &- keyStart <= Self.longestKey, keyEnd < input.count, input[keyEnd] == 0x20,
+            let numbers = Bytes.threeNumbers(in: input, from: keyEnd &+ 1),
+            numbers.first <= UInt64(UInt32.max), numbers.third < 1 << 31 &- 2
+        else {
             return parseStorageWords(
                 input, &turn, &count, verbLength: verbLength, mode, comparesCAS: comparesCAS)
         }
-        operation.clientFlags = UInt32(truncatingIfNeeded: flags)
-        operation.exptime = options.moment(ofExptime: Int64(truncatingIfNeeded: exptime), now: turn.now)
+        var end = numbers.end
+        var bits: Operation.Bits = []
+        var unique: UInt64 = 0
+        if comparesCAS {
+            let digits = Bytes.digits(in: input, from: min(end &+ 1, input.count))
+            unique = digits.value
+            bits.insert(.withCAS)
+            // Anything but a number behind one blank leaves no line end in sight, and goes word by word.
+            end = byte(input, end) == 0x20 && digits.end > end &+ 1 ? digits.end : start
+        }
+        if byte(input, end) == 0x20, word32(input, end) == Verb.nor, word32(input, end &+ 4) == Verb.eply {
+            bits.insert(.quiet)
+            end &+= 8
+        }
+        guard byte(input, end) == 0x0D, byte(input, end &+ 1) == 0x0A else {
+            return parseStorageWords(
+                input, &turn, &count, verbLength: verbLength, mode, comparesCAS: comparesCAS)
+        }
+        var operation = Operation()
+        operation.mode = mode
+        operation.bits = bits
+        operation.number = unique
+        operation.clientFlags = UInt32(truncatingIfNeeded: numbers.first)
+        operation.exptime = options.moment(ofExptime: Int64(truncatingIfNeeded: numbers.second), now: turn.now)
         operation.keyStart = UInt32(truncatingIfNeeded: keyStart)
         operation.keyEnd = UInt32(truncatingIfNeeded: keyEnd)
-        operation.valueLength = UInt32(truncatingIfNeeded: length)
+        operation.valueLength = UInt32(truncatingIfNeeded: numbers.third)
         turn.requestsLeft &-= 1
         let line = Line(start: start, end: end, next: end &+ 2)
         return takeValue(of: operation, .store, line, input, &turn, &count)

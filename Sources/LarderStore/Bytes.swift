@@ -111,4 +111,39 @@ public enum Bytes {
             return (value, i)
         }
     }
+
+    /// Three decimal numbers with single blanks between them, and where the last one ends; nil if there is anything
+    /// else from `start` on, or a number of more than 10 digits.
+    @inlinable @inline(__always)
+    public static func threeNumbers(
+        in bytes: Span<UInt8>, from start: Int
+    ) -> (first: UInt64, second: UInt64, third: UInt64, end: Int)? {
+        precondition(start >= 0 && start <= bytes.count)
+        return bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return nil }
+            let end = buffer.count
+            var i = start
+            guard let first = shortNumber(base, &i, end), i < end, base[i] == 0x20 else { return nil }
+            i &+= 1
+            guard let second = shortNumber(base, &i, end), i < end, base[i] == 0x20 else { return nil }
+            i &+= 1
+            guard let third = shortNumber(base, &i, end) else { return nil }
+            return (first, second, third, i)
+        }
+    }
+
+    /// One to ten digits at `i`, which moves behind them.
+    @inlinable @inline(__always)
+    static func shortNumber(_ base: UnsafePointer<UInt8>, _ i: inout Int, _ end: Int) -> UInt64? {
+        let start = i
+        var value: UInt64 = 0
+        while i < end {
+            let digit = base[i] &- 0x30
+            if digit > 9 { break }
+            value = value &* 10 &+ UInt64(digit)
+            i &+= 1
+            if i &- start > 10 { return nil }
+        }
+        return i > start ? value : nil
+    }
 }
