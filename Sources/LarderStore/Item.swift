@@ -91,7 +91,7 @@ struct Item {
     }
     /// Sweeps, which hold the class's lock and not the stripe's, change `access` by atomic steps only: a
     /// reader's plain store may overwrite such a step (a frequency lost, harmless), never the other way
-    /// round.
+    /// round. The step off probation is counted, and must not be lost: see `updateAccess`.
     @inline(__always) func clearAccess(_ bits: UInt32) {
         atomic(12).pointee.bitwiseAnd(~bits, ordering: .relaxed)
     }
@@ -104,12 +104,28 @@ struct Item {
     /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing
     /// changes.
     @inline(__always) func recordAccess(now: Moment) {
-        let old = access
-        let frequency = old & Self.frequencyMask
-        let new =
-            now.rawValue << Self.secondsShift | old & (Self.probation | Self.roundMask) | Self.fetched
-            | (frequency < 3 ? frequency &+ 1 : 3)
-        if new != old { access = new }
+        updateAccess { old in
+            let frequency = old & Self.frequencyMask
+            return now.rawValue << Self.secondsShift | old & (Self.probation | Self.roundMask) | Self.fetched
+                | (frequency < 3 ? frequency &+ 1 : 3)
+        }
+    }
+
+    /// Changes the access word of a linked item under its stripe's lock. Only on probation by an atomic step:
+    /// a plain store could put an item back on probation that a sweep has just taken off it.
+    @inline(__always) func updateAccess(_ change: (UInt32) -> UInt32) {
+        var old = access
+        while true {
+            let new = change(old)
+            if new == old { return }
+            if old & Self.probation == 0 {
+                access = new
+                return
+            }
+            let step = atomic(12).pointee.compareExchange(expected: old, desired: new, ordering: .relaxed)
+            if step.exchanged { return }
+            old = step.original
+        }
     }
 
     @inline(__always) static func keyLength(_ shape: UInt32) -> Int { Int(shape & 0xFF) }

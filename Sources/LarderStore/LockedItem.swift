@@ -88,7 +88,7 @@ public struct LockedItem: ~Copyable {
             start: item.p + Item.valueOffset(shape), count: Item.inlineValueLength(shape))
         guard rewrite(value, clientFlags: item.clientFlags(shape), newCAS: cas) else { return false }
         item.publishShape(item.shape | shape & (Item.stale | Item.winSent))
-        item.access = item.access | access & Item.fetched
+        item.updateAccess { $0 | access & Item.fetched }
         return true
     }
 
@@ -141,7 +141,7 @@ public struct LockedItem: ~Copyable {
         guard chunk != 0 else { return false }
         handle = chunk
         item = core.pointee.arena.item(chunk)
-        if fetched != 0 { item.access = item.access | fetched }
+        item.updateAccess { $0 | fetched }
         return true
     }
 

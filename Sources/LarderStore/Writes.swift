@@ -270,10 +270,10 @@ struct Writer {
         core.pointee.assignCAS(item, shape, stripeIndex, request.newCAS)
         if !stale { core.pointee.setExptime(exptime, of: item, handle, now: now) }
         // A write speaks for the item as a read does; what is fetched is the new value, so that mark goes.
-        let access = item.access
-        let frequency = min(access & Item.frequencyMask + 1, 3)
-        item.access =
-            now.rawValue << Item.secondsShift | access & (Item.probation | Item.roundMask) | frequency
+        item.updateAccess { old in
+            let frequency = min(old & Item.frequencyMask + 1, 3)
+            return now.rawValue << Item.secondsShift | old & (Item.probation | Item.roundMask) | frequency
+        }
         item.publishShape(newShape)
         client.counters.add(.totalItems, 1)
     }

@@ -107,4 +107,39 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         #expect(created.load(ordering: .relaxed) == 5_000)
         #expect(store.brokenInvariants() == [])
     }
+
+    @Test func aReadDoesNotPutAnItemBackOnProbation() throws {
+        var options = StoreOptions()
+        options.memoryLimit = 1 << 20
+        options.clients = 2
+        let store = try Store(options)
+        let isOver = Atomic<Bool>(false)
+        let hot = (0..<16).map { bytes("h\($0)") }
+        onThreads(2) { thread in
+            let client = store.client(thread)
+            if thread == 0 {
+                // Hot keys come back again and again as new items, which the probation hand then meets.
+                let value = [UInt8](repeating: 1, count: 4000)
+                for i in 0..<100_000 {
+                    client.set(bytes("k\(i)"), value)
+                    guard i % 20 == 0 else { continue }
+                    _ = client.delete(hot[i / 20 % 16])
+                    client.set(hot[i / 20 % 16], value)
+                }
+                return isOver.store(true, ordering: .relaxed)
+            }
+            var moment: UInt32 = 10
+            while !isOver.load(ordering: .relaxed) {
+                moment += 1
+                for key in hot {
+                    switch client.find(key.span, hash: client.hash(key.span), now: Moment(moment)) {
+                    case .hit(let item):
+                        for m in 0..<200 { item.recordAccess(now: Moment(moment + UInt32(m))) }
+                    case .miss: break
+                    }
+                }
+            }
+        }
+        #expect(store.brokenInvariants() == [])
+    }
 }
