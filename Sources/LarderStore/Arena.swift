@@ -149,7 +149,7 @@ struct ArenaState {
     /// Pages that may be in use. `pagesUsed` is above it for a while after `cache_memlimit` went down.
     var pagesLimit: Int
     /// Pages only the index may take.
-    var reserve: Int { min(2 + pagesLimit / 4096, 4, pagesLimit / 16) }
+    var reserve: Int { min(2 + pagesLimit / 4096, 4, (pagesLimit + 8) / 16) }
     /// Pages' worth of memory the page table itself takes.
     var tablePages: Int
     var pagesUsed = 0

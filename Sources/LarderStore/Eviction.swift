@@ -206,15 +206,45 @@ extension Core {
             if access & Item.fetched == 0 { counters.add(.expiredUnfetched, slabClass: id, 1) }
         } else {
             c.state.pointee.lastVictimAccess = access >> Item.secondsShift
-            counters.add(.evicted, slabClass: id, 1)
-            if item.exptime != .never { counters.add(.evictedNonzero, slabClass: id, 1) }
-            if access & Item.fetched == 0 { counters.add(.evictedUnfetched, slabClass: id, 1) }
-            if access & Item.frequencyMask != 0 { counters.add(.evictedActive, slabClass: id, 1) }
-            logEviction(item, shape, slabClass: id, now: now, counters)
+            countEviction(item, shape, slabClass: id, now: now, counters)
         }
         if shape & Item.chained != 0 { orphans.add(item.firstPart(shape)) }
         freeChunk(handle, c)
         return true
+    }
+
+    /// Counts the eviction of a live item, and tells who watches.
+    private func countEviction(
+        _ item: Item, _ shape: UInt32, slabClass id: UInt8, now: Moment, _ counters: CounterBlock
+    ) {
+        let access = item.access
+        counters.add(.evicted, slabClass: id, 1)
+        if item.exptime != .never { counters.add(.evictedNonzero, slabClass: id, 1) }
+        if access & Item.fetched == 0 { counters.add(.evictedUnfetched, slabClass: id, 1) }
+        if access & Item.frequencyMask != 0 { counters.add(.evictedActive, slabClass: id, 1) }
+        logEviction(item, shape, slabClass: id, now: now, counters)
+    }
+
+    /// Makes a place in a full bucket when the index can't have memory for another; returns which. Its slot
+    /// still names what has gone. Caller holds the stripe's lock and no class lock.
+    @inline(never)
+    func evictLeastLiked(of bucket: Bucket, _ stripe: Stripe, now: Moment, counters: CounterBlock) -> Int {
+        var place = 0
+        var least = UInt32.max
+        for i in 0..<Bucket.slots {
+            let item = arena.item(bucket.handle(i))
+            let frequency = isExpired(item, now) ? 0 : 1 + (item.access & Item.frequencyMask)
+            if frequency < least { (place, least) = (i, frequency) }
+        }
+        let handle = bucket.handle(place)
+        let item = arena.item(handle)
+        let shape = item.shape
+        let id = arena.slabClass(of: handle)
+        noteUnlinked(stripe, item, shape)
+        counters.add(.bytesRequested, slabClass: id, 0 &- UInt64(item.totalBytes(shape)))
+        countEviction(item, shape, slabClass: id, now: now, counters)
+        retire(handle, shape, id)
+        return place
     }
 
     /// Takes a linked item out of its stripe's figures. Caller holds the stripe's lock.

@@ -128,8 +128,9 @@ extension Core {
         return false
     }
 
-    /// Names `handle` under the hash. False if there is no memory for an overflow bucket.
-    func insert(_ handle: Handle, hash: UInt64) -> Bool {
+    /// Names `handle` under the hash. Where there is no memory for an overflow bucket, another item of the
+    /// bucket goes; false if none may. Caller holds no class lock.
+    func insert(_ handle: Handle, hash: UInt64, now: Moment, counters: CounterBlock) -> Bool {
         let tag = Self.tag(hash)
         let stripeIndex = Self.stripeIndex(hash)
         var bucket = homeBucket(hash)
@@ -157,7 +158,12 @@ extension Core {
             if next == 0 { break }
             bucket = Bucket(arena.pointer(next))
         }
-        guard let extra = takeOverflowBucket() else { return false }
+        guard let extra = takeOverflowBucket() else {
+            guard options.evicts else { return false }
+            let place = evictLeastLiked(of: bucket, stripe(stripeIndex), now: now, counters: counters)
+            bucket.set(place, tag: tag, handle: handle)
+            return true
+        }
         let added = Bucket(arena.pointer(extra))
         added.clear()
         added.set(0, tag: tag, handle: handle)
@@ -220,6 +226,8 @@ extension Core {
         guard Int(buckets) < indexPagesMax, openIndexPage(Int(buckets)) else { return }
         if buckets > mask { mask = mask << 1 | 1 }
         let old = bucket(stripe: stripeIndex, Int(buckets & (mask >> 1)))
+        // What moves may need as many overflow buckets as the chain has: they are had before anything moves.
+        guard var spare = takeSpares(old) else { return }
         let new = bucket(stripe: stripeIndex, Int(buckets))
         new.clear()
         // Hash the keys again: that touches each item, so ask for all of them first.
@@ -233,7 +241,6 @@ extension Core {
         var keptSlot = 0
         var movedTo = new
         var movedSlot = 0
-        var freed: Handle = 0
         from = old
         while true {
             let next = from.overflow
@@ -244,14 +251,8 @@ extension Core {
                 let hash = self.hash(of: arena.item(handle))
                 if UInt32(truncatingIfNeeded: hash >> UInt64(Stripe.bits)) & mask == buckets {
                     if movedSlot == Bucket.slots {
-                        // Only an overfull chain moves more than a bucket holds; then it brings its own spare
-                        // buckets.
-                        guard let extra = takeOverflowBucket() else {
-                            // No memory: rather no item than one in the wrong bucket.
-                            noteUnlinked(s, arena.item(handle), arena.item(handle).shape)
-                            retire(handle, arena.item(handle).shape, arena.slabClass(of: handle))
-                            continue
-                        }
+                        let extra = spare
+                        spare = Bucket(arena.pointer(extra)).overflow
                         Bucket(arena.pointer(extra)).clear()
                         movedTo.overflow = extra
                         s.state.pointee.overflowBuckets += 1
@@ -272,15 +273,40 @@ extension Core {
             if next == 0 { break }
             from = Bucket(arena.pointer(next))
         }
-        freed = kept.overflow
+        let freed = kept.overflow
         kept.overflow = 0
-        while freed != 0 {
-            let next = Bucket(arena.pointer(freed)).overflow
-            giveOverflowBucket(freed)
-            s.state.pointee.overflowBuckets -= 1
-            freed = next
-        }
+        s.state.pointee.overflowBuckets -= giveOverflowBuckets(freed)
+        _ = giveOverflowBuckets(spare)
         setGeometry(Geometry(buckets: buckets + 1, mask: mask), stripe: stripeIndex)
+    }
+
+    /// As many overflow buckets as hang on `bucket`, chained (0: none hang there); nil without memory.
+    private func takeSpares(_ bucket: Bucket) -> Handle? {
+        var spare: Handle = 0
+        var link = bucket.overflow
+        while link != 0 {
+            guard let extra = takeOverflowBucket() else {
+                _ = giveOverflowBuckets(spare)
+                return nil
+            }
+            Bucket(arena.pointer(extra)).overflow = spare
+            spare = extra
+            link = Bucket(arena.pointer(link)).overflow
+        }
+        return spare
+    }
+
+    /// Gives back a chain of overflow buckets; returns how many.
+    private func giveOverflowBuckets(_ first: Handle) -> UInt32 {
+        var count: UInt32 = 0
+        var handle = first
+        while handle != 0 {
+            let next = Bucket(arena.pointer(handle)).overflow
+            giveOverflowBucket(handle)
+            count += 1
+            handle = next
+        }
+        return count
     }
 
     /// Makes sure that index page `number` is there.

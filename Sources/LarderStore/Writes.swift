@@ -298,7 +298,7 @@ struct Writer {
         if existing != 0 {
             item.access |= core.pointee.arena.item(existing).access & Item.frequencyMask
             replace(existing, by: chunk)
-        } else if !core.pointee.insert(chunk, hash: hash) {
+        } else if !core.pointee.insert(chunk, hash: hash, now: now, counters: client.counters) {
             let parts = shape & Item.chained != 0 ? item.firstPart(shape) : 0
             core.pointee.release(chunk)
             core.pointee.freeParts(parts)
@@ -340,9 +340,10 @@ struct Writer {
             valueLength: value.count, marks: marks(request.clientFlags), existing: existing)
         reservation.append(value)
         reservation.close()
+        // Not looked up afterwards: the key may have stood in the item that is replaced.
+        let chunk = reservation.head
         let outcome = link(&reservation, replacing: existing, stale: stale)
-        guard outcome.status == .stored else { return 0 }
-        return core.pointee.lookUp(key.baseAddress!, key.count, hash: hash)
+        return outcome.status == .stored ? chunk : 0
     }
 
     private func reservation(valueLength: Int, marks: UInt32, existing: Handle) -> Reservation {

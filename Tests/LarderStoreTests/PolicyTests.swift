@@ -186,4 +186,19 @@ import Testing
         #expect(
             decide([c(1, pages: 2, chunk: 100, age: 2000), c(2, pages: 1, chunk: 100, age: 1000)]) == nil)
     }
+
+    /// The index wants pages when large items hold them all; with few pages in all it may get none.
+    @Test(arguments: [4, 8, 16, 24, 64]) func smallItemsAfterLargeOnesAreStored(pages: Int) throws {
+        var options = StoreOptions()
+        options.memoryLimit = pages << 16
+        options.clients = 1
+        let store = try Store(options)
+        let client = store.client(0)
+        let value = [UInt8](repeating: 1, count: 4000)
+        var refused = 0
+        for i in 0..<pages * 40 where client.set(bytes("b\(i)"), value).status != .stored { refused += 1 }
+        for i in 0..<pages * 2500 where client.set(Self.key(i), bytes("v")).status != .stored { refused += 1 }
+        #expect(refused == 0)
+        #expect(store.brokenInvariants() == [])
+    }
 }
