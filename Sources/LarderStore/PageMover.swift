@@ -144,10 +144,11 @@ extension Core {
         removePage(page, from: c)
         c.lock.unlock()
         if let receiver {
-            arena.classOfPage[page].store(receiver, ordering: .relaxed)
-            arena.pages[page] = PageMeta()
             let to = slabClass(receiver)
             to.lock.lock()
+            // Under the lock: whoever takes the page for the class's finds it whole.
+            arena.pages[page] = PageMeta()
+            arena.classOfPage[page].store(receiver, ordering: .relaxed)
             addPage(page, to: to, at: monotonicMicroseconds())
             to.lock.unlock()
         } else {

@@ -26,8 +26,8 @@ public struct Store: @unchecked Sendable {
         chores = .allocate(capacity: 1)
         chores.initialize(to: Chores())
         core.pointee.shared.automove.pointee.store(UInt32(options.automove), ordering: .relaxed)
-        // Moment 2 is now: 0 and 1 mean something else.
-        monotonicZero = monotonicMicroseconds() / 1_000_000 - 2
+        // Moment 2 is now: 0 and 1 mean something else. Wraps on a machine up for less than that.
+        monotonicZero = monotonicMicroseconds() / 1_000_000 &- 2
         unixTimeOfMomentZero = Int64(time(nil)) - 2
         tick()
     }
@@ -43,7 +43,7 @@ public struct Store: @unchecked Sendable {
 
     /// Sets the coarse clock from the monotonic one: the wall clock may jump, expiry doesn't.
     public func tick() {
-        setClock(Moment(UInt32(truncatingIfNeeded: monotonicMicroseconds() / 1_000_000 - monotonicZero)))
+        setClock(Moment(UInt32(truncatingIfNeeded: monotonicMicroseconds() / 1_000_000 &- monotonicZero)))
     }
 
     /// Sets the clock all expiry goes by (tests: to any time). A flush that is due happens before anyone can
