@@ -30,6 +30,8 @@ let package = Package(
         // The only room with file descriptors, threads and libevent.
         .target(name: "LarderServer", dependencies: ["LarderProtocol", "LarderStore", "CLibevent", "CSystem"]),
         .executableTarget(name: "larder", dependencies: ["LarderServer"]),
+        // Times the protocol and the store without sockets.
+        .executableTarget(name: "larder-bench", dependencies: ["LarderProtocol", "LarderStore"]),
         .testTarget(name: "LarderStoreTests", dependencies: ["LarderStore"]),
         .testTarget(name: "LarderProtocolTests", dependencies: ["LarderProtocol", "LarderStore"]),
         // Starts the built daemon and talks to it over sockets; Clients/ holds the scripts real clients run.
