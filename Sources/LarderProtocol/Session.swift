@@ -42,8 +42,8 @@ public struct Session: ~Copyable {
         public var verdict: Verdict
     }
 
-    /// Nothing but `standing` needs to be kept until the next bytes come: `state` is `.commands`. Kept beside it, since
-    /// to look at the state costs a copy of its largest case, and each request asks.
+    /// Nothing but `standing` needs to be kept until the next bytes come: `state` is `.commands`. Kept beside
+    /// it, since to look at the state costs a copy of its largest case, and each request asks.
     public private(set) var isIdle = true
 
     mutating func enter(_ next: consuming State) {

@@ -17,7 +17,8 @@ extension WorkerContext {
         let start = turn.position
         let keyStart = start &+ verbLength
         let keyEnd = Bytes.wordStop(in: input, from: min(keyStart, input.count))
-        guard keyEnd > keyStart, keyEnd &- keyStart <= Self.longestKey, keyEnd < input.count, input[keyEnd] == 0x20,
+        guard keyEnd > keyStart, keyEnd &- keyStart <= Self.longestKey, keyEnd < input.count,
+            input[keyEnd] == 0x20,
             let numbers = Bytes.threeNumbers(in: input, from: keyEnd &+ 1),
             numbers.first <= UInt64(UInt32.max), numbers.third < 1 << 31 &- 2
         else {
@@ -47,7 +48,8 @@ extension WorkerContext {
         operation.bits = bits
         operation.number = unique
         operation.clientFlags = UInt32(truncatingIfNeeded: numbers.first)
-        operation.exptime = options.moment(ofExptime: Int64(truncatingIfNeeded: numbers.second), now: turn.now)
+        operation.exptime = options.moment(
+            ofExptime: Int64(truncatingIfNeeded: numbers.second), now: turn.now)
         operation.keyStart = UInt32(truncatingIfNeeded: keyStart)
         operation.keyEnd = UInt32(truncatingIfNeeded: keyEnd)
         operation.valueLength = UInt32(truncatingIfNeeded: numbers.third)

@@ -112,8 +112,8 @@ public enum Bytes {
         }
     }
 
-    /// Three decimal numbers with single blanks between them, and where the last one ends; nil if there is anything
-    /// else from `start` on, or a number of more than 10 digits.
+    /// Three decimal numbers with single blanks between them, and where the last one ends; nil if there is
+    /// anything else from `start` on, or a number of more than 10 digits.
     @inlinable @inline(__always)
     public static func threeNumbers(
         in bytes: Span<UInt8>, from start: Int

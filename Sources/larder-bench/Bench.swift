@@ -1,5 +1,5 @@
-// Pipelines of requests fed to a session in this process: what parse, store and reply cost, so that a regression is
-// seen without a network and a quiet machine.
+// Pipelines of requests fed to a session in this process: what parse, store and reply cost, so that a
+// regression is seen without a network and a quiet machine.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -20,7 +20,8 @@ struct Bench {
     private static let rounds = 5
     private static let value = String(repeating: "v", count: 100)
 
-    /// One pipeline a client might send: what it is called, the requests of one batch, and how many keys they name.
+    /// One pipeline a client might send: what it is called, the requests of one batch, and how many keys they
+    /// name.
     private struct Load: Sendable {
         let name: String
         let keysPerBatch: Int
@@ -32,7 +33,9 @@ struct Bench {
         return "key:" + String(repeating: "0", count: 16 - digits.utf8.count) + digits
     }
     private static func anyKey() -> String { key(Int.random(in: 0..<keys)) }
-    private static func many(_ n: Int, _ make: () -> String) -> String { (0..<n).map { _ in make() }.joined() }
+    private static func many(_ n: Int, _ make: () -> String) -> String {
+        (0..<n).map { _ in make() }.joined()
+    }
 
     private static let loads = [
         Load(name: "get", keysPerBatch: 16) { many(16) { "get \(anyKey())\r\n" } },

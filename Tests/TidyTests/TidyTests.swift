@@ -129,6 +129,7 @@ import Testing
             "LarderProtocol": ["LarderStore"],
             "LarderServer": ["LarderProtocol", "LarderStore", "CLibevent", "CSystem"],
             "larder": ["LarderServer"],
+            "larder-bench": ["LarderProtocol", "LarderStore"],
         ]
         let rooms = Set(allowed.keys)
         let faults = Self.sources.flatMap { file in
