@@ -1,9 +1,11 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 #include <grp.h>
+#include <link.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -52,3 +54,19 @@ int csys_accept(int listener, struct sockaddr_storage *peer) {
 int csys_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 void csys_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+static int forget_code(struct dl_phdr_info *object, size_t size, void *unused) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)size, (void)unused;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        // Code only: never written, so nothing is lost with the mapping.
+        if (segment->p_type != PT_LOAD || (segment->p_flags & (PF_X | PF_W)) != PF_X) continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void csys_forget_startup_code(void) { dl_iterate_phdr(forget_code, NULL); }

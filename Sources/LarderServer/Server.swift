@@ -1,5 +1,6 @@
 // The daemon: builds its parts in order, runs until it is told to stop, and takes them down in reverse. Owns
 // the main thread's loop, where clients are accepted, watchers served and signals heard.
+import CSystem
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -133,6 +134,7 @@ public final class Server: @unchecked Sendable {
         let isComplete = threads.count == workers.count && keeping != nil
         if isComplete {
             life.ready(listening: listeners.listeners.map(describe))
+            csys_forget_startup_code()
             loop.run()
             let isGraceful = stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue
             life.stopping(reason: isGraceful ? "gracefully" : "as told")
