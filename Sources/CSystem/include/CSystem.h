@@ -42,6 +42,7 @@ int csys_eventfd(void);
 /// Names the calling thread for `top` and debuggers; 15 bytes are kept.
 void csys_name_thread(const char *name);
 
-/// Drops the mapping of the code of this program and its libraries: start-up has touched all of the runtime's,
-/// serving needs little of it. What is needed comes back from the file's cached pages, by some minor faults.
+/// Drops the mapping of the code of this program and its libraries: start-up has touched all of the
+/// runtime's, serving needs little of it. What is needed comes back from the file's cached pages, by some
+/// minor faults.
 void csys_forget_startup_code(void);
