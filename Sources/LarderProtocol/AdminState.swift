@@ -17,8 +17,6 @@ public final class AdminState: Sendable {
         /// `stats settings` rows whose value is no longer the one the server started with.
         var settings = [String: String]()
         var crawlerEnabled: Bool
-        var crawlerPause = 100
-        var crawlerItems = 0
         var tracksSizes: Bool
         var dumps = 0
         var crawlsStarted: UInt64 = 0
@@ -40,14 +38,6 @@ public final class AdminState: Sendable {
 
     var crawlerEnabled: Bool { values.withLock { $0.crawlerEnabled } }
     func setCrawler(enabled: Bool) { values.withLock { $0.crawlerEnabled = enabled } }
-
-    var crawlerPace: (pause: Int, items: Int) { values.withLock { ($0.crawlerPause, $0.crawlerItems) } }
-    func setCrawlerPace(pause: Int? = nil, items: Int? = nil) {
-        values.withLock {
-            if let pause { $0.crawlerPause = pause }
-            if let items { $0.crawlerItems = items }
-        }
-    }
 
     var tracksSizes: Bool { values.withLock { $0.tracksSizes } }
     func setTracksSizes(_ on: Bool) { values.withLock { $0.tracksSizes = on } }

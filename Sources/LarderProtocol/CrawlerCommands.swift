@@ -14,8 +14,7 @@ enum CrawlerCommands {
             worker.admin.remember("lru_crawler", "no")
             reply.append("OK\r\n")
         case (3, "crawl"): crawl(words[2], worker, &reply)
-        case (3, "sleep"): setPause(words, worker, &reply)
-        case (3, "tocrawl"): setItems(words, worker, &reply)
+        case (3, "sleep"), (3, "tocrawl"): pace(words, &reply)
         case (3, "metadump"): return dump(words[2], .metadump, worker, &reply)
         case (3, "mgdump"): return dump(words[2], .mgdump, worker, &reply)
         default: reply.append("ERROR\r\n")
@@ -120,38 +119,19 @@ enum CrawlerCommands {
 
     // MARK: Pace
 
-    private static func setPause(
-        _ words: [String], _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
-    ) {
-        guard let pause = Arguments.unsigned(words, 2) else {
+    /// memcached's two brakes: microseconds to rest after each item, and items to look at per class. The
+    /// numbers are checked; the search here visits pages when a visit pays, so there is nothing to brake.
+    private static func pace(_ words: [String], _ reply: inout ReplyBuffer) {
+        guard let number = Arguments.unsigned(words, 2) else {
             reply.append("CLIENT_ERROR bad command line format\r\n")
             return
         }
-        guard pause <= 1_000_000 else {
+        if words[1] == "tocrawl" {
+            reply.append("ERROR lru_crawler tocrawl has no effect here: what is due is searched whole\r\n")
+        } else if number > 1_000_000 {
             reply.append("CLIENT_ERROR sleep must be one second or less\r\n")
-            return
+        } else {
+            reply.append("ERROR lru_crawler sleep has no effect here: the search keeps its own pace\r\n")
         }
-        worker.admin.setCrawlerPace(pause: Int(pause))
-        worker.admin.remember("lru_crawler_sleep", String(pause))
-        applyPace(worker)
-        reply.append("OK\r\n")
-    }
-
-    private static func setItems(
-        _ words: [String], _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
-    ) {
-        guard let items = Arguments.unsigned(words, 2) else {
-            reply.append("CLIENT_ERROR bad command line format\r\n")
-            return
-        }
-        worker.admin.setCrawlerPace(items: Int(items))
-        worker.admin.remember("lru_crawler_tocrawl", String(items))
-        applyPace(worker)
-        reply.append("OK\r\n")
-    }
-
-    private static func applyPace(_ worker: borrowing WorkerContext) {
-        let pace = worker.admin.crawlerPace
-        worker.store.setCrawlerPace(pauseMicroseconds: pace.pause, itemsPerClass: pace.items)
     }
 }

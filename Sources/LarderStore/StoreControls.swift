@@ -82,9 +82,6 @@ extension StoreClient {
 
     /// Whether a crawl asked for is under way.
     public var isCrawling: Bool { core.pointee.shared.crawling.pointee.load(ordering: .relaxed) != 0 }
-
-    /// The crawler's pace is the housekeeper's own; kept for `stats settings` only.
-    public func setCrawlerPace(pauseMicroseconds: Int, itemsPerClass: Int) {}
 }
 
 extension Core {
