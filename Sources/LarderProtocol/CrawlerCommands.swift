@@ -66,7 +66,12 @@ enum CrawlerCommands {
         case .classes([]):
             reply.append("NOTSTARTED no items to crawl\r\n")
             return
-        case .classes(let list): classes = list
+        case .classes(let list):
+            guard list.allSatisfy({ Int($0) <= worker.store.slabClassMax }) else {
+                reply.append("BADCLASS invalid class id\r\n")
+                return
+            }
+            classes = list
         case .hash:
             reply.append("ERROR an unknown error happened\r\n")
             return

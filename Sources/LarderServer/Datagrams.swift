@@ -104,7 +104,12 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
             switch received.verdict {
             case .flush: continue
             case .yield: continue
-            // Orders to the server need a connection: anybody can send a datagram in anybody's name.
+            case .effect(.setVerbosity(let level)): worker.pointee.server.setVerbosity(level)
+            case .effect(.refreshCertificates): whole.append("ERROR\r\n")
+            case .effect:
+                // A watcher needs a connection, and anybody can ask for a stop in anybody's name.
+                whole.append("CLIENT_ERROR not over UDP\r\n")
+                return true
             default: return true
             }
         }

@@ -66,6 +66,9 @@ extension StoreClient {
         core.pointee.shared.crawlerOff.pointee.store(enabled ? 0 : 1, ordering: .relaxed)
     }
 
+    /// The highest slab class there is; the lowest is 1.
+    public var slabClassMax: Int { core.pointee.table.sizes.count - 1 }
+
     /// Looks through these classes (nil: all) for expired items at once. False: a crawl is under way.
     public func crawl(classes: [UInt8]?) -> Bool {
         guard

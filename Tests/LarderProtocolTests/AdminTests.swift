@@ -194,6 +194,7 @@ private struct Desk: ~Copyable {
     @Test func crawlerScopes() {
         var desk = Desk()
         #expect(desk.ask("lru_crawler crawl 0") == "BADCLASS invalid class id\r\n")
+        #expect(desk.ask("lru_crawler crawl 250") == "BADCLASS invalid class id\r\n")
         #expect(desk.ask("lru_crawler crawl 300") == "BADCLASS invalid class id\r\n")
         #expect(desk.ask("lru_crawler crawl 1,x") == "BADCLASS invalid class id\r\n")
         #expect(desk.ask("lru_crawler crawl hash") == "ERROR an unknown error happened\r\n")
