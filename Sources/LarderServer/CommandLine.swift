@@ -92,7 +92,7 @@ enum OptionParser {
                 }
                 return words
             }
-            guard let option = byLetter[Character(UnicodeScalar(UInt8(truncatingIfNeeded: found)))] else {
+            guard let option = byCode[found] else {
                 throw fault(found, culprit, at: argv[Int(max(1, next - 1))].map { String(cString: $0) } ?? "")
             }
             words.append(Word(option: option, argument: argument.map { String(cString: $0) }))
@@ -116,13 +116,20 @@ enum OptionParser {
         if case .letter = option.spelling { true } else { false }
     } + [extendedLetter]
 
-    private static let byLetter: [Character: Option] = {
-        var found: [Character: Option] = [:]
-        for option in lettered {
-            if case .letter(let letter, _) = option.spelling { found[letter] = option }
+    /// Every option of getopt's with the number that getopt returns for it: its letter's, or one beyond all
+    /// letters.
+    private static let coded: [(code: Int32, option: Option)] = {
+        let long = OptionTable.all.filter { if case .long = $0.spelling { true } else { false } }
+        return (lettered + long).enumerated().compactMap { index, option in
+            switch option.spelling {
+            case .letter(let letter, _): letter.asciiValue.map { (Int32($0), option) }
+            case .long: (256 + Int32(index), option)
+            case .extended: nil
+            }
         }
-        return found
     }()
+
+    private static let byCode = Dictionary(coded.map { ($0.code, $0.option) }) { first, _ in first }
 
     /// getopt's short form: a colon after a letter that takes an argument; the one in front makes a missing
     /// argument tellable from an unknown option.
@@ -132,7 +139,7 @@ enum OptionParser {
         if case .required = option.argument { text.append(":") }
     }
 
-    private static let longNames = LongNames(lettered)
+    private static let longNames = LongNames(coded)
 
     // MARK: Words of -o
 
@@ -176,19 +183,22 @@ private struct LongNames: @unchecked Sendable {
     // Safe to share: written before `init` returns, read only from then on.
     private let options: UnsafeMutablePointer<option>
 
-    init(_ table: [Option]) {
+    init(_ table: [(code: Int32, option: Option)]) {
         var entries: [option] = []
-        for entry in table {
-            guard case .letter(let letter, let long) = entry.spelling, !long.isEmpty,
-                let value = letter.asciiValue
-            else { continue }
+        for (code, entry) in table {
+            let long: String
+            switch entry.spelling {
+            case .letter(_, let name), .long(let name): long = name
+            case .extended: continue
+            }
+            guard !long.isEmpty else { continue }
             let takes: Int32 =
                 switch entry.argument {
                 case .none: no_argument
                 case .required: required_argument
                 case .optional: optional_argument
                 }
-            entries.append(option(name: strdup(long), has_arg: takes, flag: nil, val: Int32(value)))
+            entries.append(option(name: strdup(long), has_arg: takes, flag: nil, val: code))
         }
         entries.append(option(name: nil, has_arg: 0, flag: nil, val: 0))
         options = .allocate(capacity: entries.count)

@@ -47,6 +47,7 @@ enum Help {
         switch option.spelling {
         case .letter(let letter, ""): left += "-\(letter) \(argument.dropFirst())"
         case .letter(let letter, let long): left += "-\(letter), --\(long)\(argument)"
+        case .long(let name): left += "    --\(name)\(argument)"
         case .extended(let word): left += word + argument
         }
         var lines = option.help.split(separator: "\n").map(String.init)

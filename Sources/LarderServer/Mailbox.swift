@@ -9,6 +9,8 @@ final class Mailbox: @unchecked Sendable { // `letters` is guarded by `lock`
         let rawValue: UInt8
         /// Close everything and end.
         static let stop = Orders(rawValue: 1)
+        /// Stamp the time, as a sign of life.
+        static let answer = Orders(rawValue: 2)
     }
 
     private struct Letters {
@@ -19,6 +21,8 @@ final class Mailbox: @unchecked Sendable { // `letters` is guarded by `lock`
     let wakeUp: WakeUp
     /// The descriptor whose requests the worker is answering right now, for `stats conns`.
     let serving = Atomic<Int32>(-1)
+    /// When the worker last answered (see Heartbeat).
+    let pulse = Atomic<UInt64>(0)
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var letters = Letters()
 

@@ -3,10 +3,11 @@
 // (CommandLine.swift) and help (Help.swift) only walk this table; `rows` ties an entry to the rows of `stats
 // settings`.
 
-/// One option: a letter with a long name, or a word of `-o`.
+/// One option: a letter with a long name, a long name alone, or a word of `-o`.
 struct Option: Sendable {
     enum Spelling: Sendable, Equatable {
         case letter(Character, long: String)
+        case long(String)
         case extended(String)
     }
 
@@ -56,6 +57,7 @@ struct Option: Sendable {
     var name: String {
         switch spelling {
         case .letter(let letter, _): "-\(letter)"
+        case .long(let name): "--\(name)"
         case .extended(let word): "-o \(word)"
         }
     }
@@ -217,6 +219,14 @@ enum OptionTable {
         Option(
             spelling: .letter(letter, long: long ?? ""), argument: argument, group: group, rows: rows,
             help: help, store: store)
+    }
+
+    private static func long(
+        _ name: String, _ argument: Option.Argument, _ group: Option.Group, _ rows: [String], _ help: String,
+        _ store: @escaping Option.Store
+    ) -> Option {
+        Option(
+            spelling: .long(name), argument: argument, group: group, rows: rows, help: help, store: store)
     }
 
     private static func asking(

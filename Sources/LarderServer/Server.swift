@@ -33,7 +33,10 @@ public final class Server: @unchecked Sendable {
     private let wakeUp: WakeUp
     private let stopReason = Atomic<Int>(StopReason.none.rawValue)
     private let events: UnsafeMutablePointer<Event>
-    private static let eventCount = 2
+    private static let eventCount = 3
+    /// What other threads may ask after, fixed before any of them runs.
+    private(set) var mailboxes: [Mailbox] = []
+    let mainPulse = Atomic<UInt64>(0)
     private var acceptor: Acceptor?
     private var datagrams: [DatagramsPointer] = []
     private(set) var journal: Journal?
@@ -86,6 +89,7 @@ public final class Server: @unchecked Sendable {
                 throw .system("cannot make worker \(index): \(errorText())")
             }
             workers.append(worker)
+            mailboxes.append(worker.pointee.mailbox)
         }
         // Housekeeping moves pages and evicts, too.
         if let ring = EventRing(capacity: settings.tuning.workerBufferBytes, log: admin.log) {
@@ -115,13 +119,22 @@ public final class Server: @unchecked Sendable {
             loop.assign(events + 1, signals.descriptor, Readiness.read | Readiness.persist, signalCame, this)
             isReady = isReady && (events + 1).add()
         }
+        loop.assign(events + 2, -1, Readiness.persist, beatDue, this)
+        if asksForPulse {
+            isReady = isReady && (events + 2).add(milliseconds: Heartbeat.intervalMilliseconds)
+        }
         guard isReady else { throw .system("cannot watch the listening sockets: \(errorText())") }
     }
+
+    /// Whether anybody wants to know who still answers; otherwise nobody is woken for it.
+    private var asksForPulse: Bool { settings.http != nil }
 
     // MARK: Life
 
     /// Serves until it is told to stop; returns the exit status.
     public func run() -> Int32 {
+        for mailbox in mailboxes { mailbox.pulse.store(monotonicMicroseconds(), ordering: .relaxed) }
+        beat()
         var threads: [Thread] = []
         let keeper = Housekeeper(store)
         for worker in workers {
@@ -210,6 +223,9 @@ public final class Server: @unchecked Sendable {
 
 private let mainRung: EventCallback = { _, _, argument in
     Unmanaged<Server>.fromOpaque(argument!).takeUnretainedValue().readOrders()
+}
+private let beatDue: EventCallback = { _, _, argument in
+    Unmanaged<Server>.fromOpaque(argument!).takeUnretainedValue().beat()
 }
 private let signalCame: EventCallback = { _, _, argument in
     Unmanaged<Server>.fromOpaque(argument!).takeUnretainedValue().readSignals()

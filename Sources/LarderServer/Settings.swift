@@ -44,6 +44,8 @@ public struct Settings: Sendable {
     public var maxconnsFast = true
     /// Seconds after which a silent connection is closed; 0: never.
     public var idleTimeout = 0
+    /// Where metrics and the status page are served by HTTP; nil: nowhere.
+    public var http: ListenAddress?
     /// Requests of one connection answered in one turn.
     public var requestsPerTurn = 20
     public var bindingProtocol = BindingProtocol.auto

@@ -207,6 +207,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
             each = connection.pointee.next
             _ = connection.begin()
         }
+        if mail.orders.contains(.answer) {
+            pointee.mailbox.pulse.store(monotonicMicroseconds(), ordering: .relaxed)
+        }
         if mail.orders.contains(.stop) {
             while let connection = pointee.connections { connection.close(.shutdown) }
             pointee.loop.stop()

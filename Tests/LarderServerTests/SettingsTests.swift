@@ -142,6 +142,7 @@ private func row(_ name: String, _ settings: Settings) -> String? {
             switch option.spelling {
             case .letter(let letter, _):
                 words = ["-\(letter)"] + (option.argument == .none ? [] : ["x"])
+            case .long(let name): words = ["--\(name)"]
             case .extended(let word): words = ["-o", word + "=x"]
             }
             let failure = refusal(words)
