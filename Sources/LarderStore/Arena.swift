@@ -59,12 +59,12 @@ struct Arena {
         let span = min(Int(UInt32.max) << Int(shift) / pageBytes * pageBytes, max(limit, 32 << 30))
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         var reserved = span
-        var memory = mmap(nil, reserved, PROT_READ | PROT_WRITE, flags, -1, 0)
-        if memory == MAP_FAILED {
+        var memory = Self.reserveAligned(reserved, flags)
+        if memory == nil {
             reserved = limitPages * pageBytes
-            memory = mmap(nil, reserved, PROT_READ | PROT_WRITE, flags, -1, 0)
+            memory = Self.reserveAligned(reserved, flags)
         }
-        guard let memory, memory != MAP_FAILED else { return nil }
+        guard let memory else { return nil }
         madvise(memory, reserved, MADV_HUGEPAGE)
         madvise(memory, reserved, MADV_DONTDUMP)
         base = memory
@@ -85,6 +85,19 @@ struct Arena {
         // The page table is part of the limit, too.
         let tablePages = (limitPages * MemoryLayout<PageMeta>.stride + pageBytes - 1) / pageBytes
         state.initialize(to: ArenaState(pagesLimit: max(limitPages - tablePages, 3), tablePages: tablePages))
+    }
+
+    /// Address space that begins on a huge page: begun in the middle of one, the arena's last would reach
+    /// beyond the limit.
+    private static func reserveAligned(_ bytes: Int, _ flags: Int32) -> UnsafeMutableRawPointer? {
+        let hugePage = 2 << 20
+        guard let start = mmap(nil, bytes + hugePage, PROT_READ | PROT_WRITE, flags, -1, 0),
+            start != MAP_FAILED
+        else { return nil }
+        let skipped = -Int(bitPattern: start) & (hugePage - 1)
+        if skipped > 0 { munmap(start, skipped) }
+        munmap(start + skipped + bytes, hugePage - skipped)
+        return start + skipped
     }
 
     @inline(__always) func pointer(_ handle: Handle) -> UnsafeMutableRawPointer {
