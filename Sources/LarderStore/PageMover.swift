@@ -92,19 +92,31 @@ extension Core {
                 // A class with next to no main items has a main hand that stands still: there the other hand
                 // tells.
                 let isUnproven = (s.pointee.used - s.pointee.probation) * 10 < s.pointee.used
-                let stamp =
+                let (page, index) =
                     isUnproven
-                    ? arena.pages[Int(s.pointee.probationPage)].probationStamp
-                    : arena.pages[Int(s.pointee.mainPage)].stamp
+                    ? (s.pointee.probationPage, s.pointee.probationIndex)
+                    : (s.pointee.mainPage, s.pointee.mainIndex)
+                let meta = arena.pages[Int(page)]
+                let stamp = isUnproven ? meta.probationStamp : meta.stamp
                 list[n] = ClassPressure(
                     id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
-                    age: microseconds > stamp ? microseconds - stamp : 0,
+                    age: Self.roundTime(
+                        microseconds > stamp ? microseconds - stamp : 0, pages: s.pointee.pageCount,
+                        done: index, of: s.pointee.perPage),
                     isEvicting: s.pointee.evictedSincePage > 0)
                 n += 1
             }
             c.lock.unlock()
         }
         return body(UnsafeBufferPointer(start: list, count: n))
+    }
+
+    /// How long a round of the hand takes, when it last left the page it stands in `age` ago and has
+    /// passed `done` of its chunks. Without this a class of few pages would look younger at the start of
+    /// each page than at its end.
+    private static func roundTime(_ age: UInt64, pages: Int, done: Int, of perPage: Int) -> UInt64 {
+        let passed = Double(pages - 1) + Double(min(done, perPage)) / Double(perPage)
+        return UInt64(Double(age) * Double(pages) / max(passed, 1))
     }
 
     // MARK: Emptying
