@@ -108,6 +108,8 @@ struct SharedWords {
     /// done.
     let crawlerOff: UnsafeMutablePointer<Atomic<UInt32>>
     let crawling: UnsafeMutablePointer<Atomic<UInt32>>
+    /// Stripes that want the next index page, which isn't there yet.
+    let stripesAsking: UnsafeMutablePointer<Atomic<Int>>
     /// One page move at a time; guards `pressures`, room for the figures of all classes.
     let moverLock: NapLock
     let pressures: UnsafeMutablePointer<ClassPressure>
@@ -116,8 +118,8 @@ struct SharedWords {
     enum Move: Int { case moved, forIndex, rescued, busy, last, housekeeperRuns, count }
 
     init() {
-        let lines = UnsafeMutableRawPointer.allocate(byteCount: 7 * 64, alignment: 64)
-        lines.initializeMemory(as: UInt8.self, repeating: 0, count: 7 * 64)
+        let lines = UnsafeMutableRawPointer.allocate(byteCount: 8 * 64, alignment: 64)
+        lines.initializeMemory(as: UInt8.self, repeating: 0, count: 8 * 64)
         clock = lines.assumingMemoryBound(to: Atomic<UInt32>.self)
         moves = (lines + 64).assumingMemoryBound(to: Atomic<UInt64>.self)
         itemCount = (lines + 128).assumingMemoryBound(to: Atomic<Int>.self)
@@ -126,6 +128,7 @@ struct SharedWords {
         moverLock = NapLock(lines + 320)
         crawlerOff = (lines + 384).assumingMemoryBound(to: Atomic<UInt32>.self)
         crawling = (lines + 388).assumingMemoryBound(to: Atomic<UInt32>.self)
+        stripesAsking = (lines + 448).assumingMemoryBound(to: Atomic<Int>.self)
         pressures = .allocate(capacity: 256)
         pressures.initialize(
             repeating: ClassPressure(id: 0, pages: 0, chunkBytes: 0, age: 0, isEvicting: false), count: 256)

@@ -223,7 +223,7 @@ extension Core {
         let geometry = geometry(stripeIndex)
         let buckets = geometry.buckets
         var mask = geometry.mask
-        guard Int(buckets) < indexPagesMax, openIndexPage(Int(buckets)) else { return }
+        guard Int(buckets) < indexPagesMax, openIndexPage(Int(buckets), for: s) else { return }
         if buckets > mask { mask = mask << 1 | 1 }
         let old = bucket(stripe: stripeIndex, Int(buckets & (mask >> 1)))
         // What moves may need as many overflow buckets as the chain has: they are had before anything moves.
@@ -309,14 +309,21 @@ extension Core {
         return count
     }
 
-    /// Makes sure that index page `number` is there.
-    private func openIndexPage(_ number: Int) -> Bool {
+    /// Makes sure that index page `number` is there. It is not before half the stripes have asked for it:
+    /// until then the fuller ones put up with longer chains, or the last pages would be all but empty.
+    private func openIndexPage(_ number: Int, for stripe: Stripe) -> Bool {
         if indexPages[number].load(ordering: .acquiring) != 0 { return true }
+        if stripe.state.pointee.asksForPage != UInt32(number) {
+            stripe.state.pointee.asksForPage = UInt32(number)
+            shared.stripesAsking.pointee.wrappingAdd(1, ordering: .relaxed)
+        }
+        guard shared.stripesAsking.pointee.load(ordering: .relaxed) >= Stripe.count / 2 else { return false }
         // Classes leave the index a reserve of pages, so this seldom fails. Of two openers one wins.
         guard let page = arena.takePage(for: Arena.indexPage) else { return false }
         let (won, _) = indexPages[number].compareExchange(
             expected: 0, desired: UInt32(page), ordering: .acquiringAndReleasing)
         if won {
+            shared.stripesAsking.pointee.store(0, ordering: .relaxed)
             arena.lock.lock()
             arena.state.pointee.indexPages += 1
             arena.lock.unlock()

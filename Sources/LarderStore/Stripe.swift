@@ -20,6 +20,8 @@ struct StripeState {
     var bytes: UInt64 = 0
     var overflowBuckets: UInt32 = 0
     var ghostHits: UInt32 = 0
+    /// The index page the stripe has asked for last.
+    var asksForPage: UInt32 = 0
 }
 
 struct Stripe {
