@@ -3,7 +3,7 @@ import PackageDescription
 
 // Three rooms and a porch; arrows point one way, nothing below calls up:
 //   larder -> LarderServer -> LarderProtocol -> LarderStore -> CIntrinsics
-//                 \-> CLibevent
+//                 \-> CLibevent, COpenSSL
 let package = Package(
     name: "larder",
     products: [
@@ -17,6 +17,8 @@ let package = Package(
             name: "CLibevent",
             linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]
         ),
+        // OpenSSL, loaded at run time by those who want TLS; only its headers are needed to build.
+        .target(name: "COpenSSL"),
         // getopt_long, fork, signalfd and a few more calls that Swift's Glibc module lacks.
         .target(name: "CSystem"),
         // Memory, index, eviction, expiry. No sockets, no protocol text.
@@ -28,7 +30,10 @@ let package = Package(
             swiftSettings: [.strictMemorySafety()]
         ),
         // The only room with file descriptors, threads and libevent.
-        .target(name: "LarderServer", dependencies: ["LarderProtocol", "LarderStore", "CLibevent", "CSystem"]),
+        .target(
+            name: "LarderServer",
+            dependencies: ["LarderProtocol", "LarderStore", "CLibevent", "COpenSSL", "CSystem"]
+        ),
         .executableTarget(name: "larder", dependencies: ["LarderServer"]),
         // Times the protocol and the store without sockets.
         .executableTarget(name: "larder-bench", dependencies: ["LarderProtocol", "LarderStore"]),

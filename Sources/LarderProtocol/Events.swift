@@ -49,6 +49,8 @@ public enum EventLine: UInt8, Sendable {
     case command
     /// Payload: the line itself from `type=` on.
     case text
+    /// Payload: what went wrong.
+    case connectionTLSFault
     /// No payload. slabClass: source, command: target, status: 1 if it succeeded.
     case slabMove
 
@@ -58,7 +60,7 @@ public enum EventLine: UInt8, Sendable {
         case .itemStore: .mutations
         case .eviction: .evictions
         case .deleted: .deletions
-        case .connectionNew, .connectionClose: .connevents
+        case .connectionNew, .connectionClose, .connectionTLSFault: .connevents
         case .command: .rawcmds
         case .text, .slabMove: .sysevents
         }
@@ -150,6 +152,9 @@ extension EventLine {
             out += (isNew ? "type=conn_new " : "type=conn_close ").utf8
             out += payload
             out += " cfd=\(record.descriptor)".utf8
+        case .connectionTLSFault:
+            out += "type=conntlserr fd=\(record.descriptor) msg=".utf8
+            out += payload
         case .command:
             out += "<\(record.descriptor) ".utf8
             // A terminal may be at the other end: nothing but printable bytes and what UTF-8 is made of.

@@ -7,7 +7,7 @@ public enum GeneralStats {
 
     public static let rows: [Row] =
         processRows + connectionRows + commandRows + trafficRows + indexRows + slabRows + lruRows + logRows
-        + itemRows
+        + tlsRows + placementRows + itemRows
 
     private static let processRows: [Row] = [
         Row("pid", .gauge) { .number($0.server.pid) },
@@ -120,6 +120,20 @@ public enum GeneralStats {
         Row("log_watcher_skipped") { .number($0.server.logWatcherSkipped) },
         Row("log_watcher_sent") { .number($0.server.logWatcherSent) },
         Row("log_watchers", .gauge) { .number($0.server.logWatchers) },
+    ]
+
+    private static let tlsRows: [Row] = [
+        Row("ssl_new_sessions", if: { $0.options.tls && $0.options.tlsSessions }) {
+            .number($0.server.tls.newSessions)
+        },
+        Row("ssl_handshake_errors", if: { $0.options.tls }) { .number($0.server.tls.handshakeErrors) },
+        Row("ssl_proto_errors", if: { $0.options.tls }) { .number($0.server.tls.protocolErrors) },
+        Row("time_since_server_cert_refresh", .gauge, if: { $0.options.tls }) {
+            .number($0.server.tls.secondsSinceRefresh)
+        },
+    ]
+
+    private static let placementRows: [Row] = [
         Row(never: "unexpected_napi_ids"),
         Row(never: "round_robin_fallback"),
     ]

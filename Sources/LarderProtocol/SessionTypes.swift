@@ -84,7 +84,26 @@ public struct ServerFigures: Sendable {
     public var logWatcherSkipped: UInt64 = 0
     public var logWatcherSent: UInt64 = 0
     public var logWatchers = 0
+    public var tls = TLSFigures()
     public init() {}
+}
+
+public struct TLSFigures: Sendable {
+    /// Handshakes that no earlier session shortened.
+    public var newSessions: UInt64
+    public var handshakeErrors: UInt64
+    /// After the handshake.
+    public var protocolErrors: UInt64
+    public var secondsSinceRefresh: UInt64
+    public init(
+        newSessions: UInt64 = 0, handshakeErrors: UInt64 = 0, protocolErrors: UInt64 = 0,
+        secondsSinceRefresh: UInt64 = 0
+    ) {
+        self.newSessions = newSessions
+        self.handshakeErrors = handshakeErrors
+        self.protocolErrors = protocolErrors
+        self.secondsSinceRefresh = secondsSinceRefresh
+    }
 }
 
 public struct ConnectionRow: Sendable {
@@ -133,6 +152,8 @@ public struct StatsOptions: Sendable {
     public var maintainer = true  // -o lru_maintainer
     public var temporaryItems = false  // -o temporary_ttl
     public var idleTimeout = false  // -o idle_timeout
+    public var tls = false  // -Z
+    public var tlsSessions = false  // -o ssl_session_cache
     public init() {}
 }
 

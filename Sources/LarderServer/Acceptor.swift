@@ -96,24 +96,27 @@ final class Acceptor {
             }
             pauseLength = Self.pauseMilliseconds
             if isFull || Int(descriptor) >= server.table.capacity {
-                refuse(descriptor)
+                refuse(descriptor, listener)
             } else {
-                deal(descriptor, listener.transport)
+                deal(descriptor, listener)
             }
         }
     }
 
-    private func refuse(_ descriptor: Int32) {
+    private func refuse(_ descriptor: Int32, _ listener: Listener) {
         let text: StaticString = "ERROR Too many open connections\r\n"
-        _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount)
+        // To a client that speaks TLS it would be noise.
+        if listener.security == .none {
+            _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount)
+        }
         _ = close(descriptor)
         server.tally.rejected.add(1, ordering: .relaxed)
     }
 
-    private func deal(_ descriptor: Int32, _ transport: Transport) {
+    private func deal(_ descriptor: Int32, _ listener: Listener) {
         let worker = server.workers[nextWorker]
         nextWorker = (nextWorker + 1) % server.workers.count
-        let made = ConnectionPointer.make(descriptor: descriptor, transport: transport, worker: worker)
+        let made = ConnectionPointer.make(descriptor: descriptor, from: listener, worker: worker)
         guard let connection = made else {
             _ = close(descriptor)
             return
@@ -121,7 +124,8 @@ final class Acceptor {
         noteHighest(descriptor)
         server.tally.current.add(1, ordering: .relaxed)
         server.tally.total.add(1, ordering: .relaxed)
-        server.table.set(descriptor, ConnectionTable.Entry(.reading, transport, lastActivity: server.now))
+        let entry = ConnectionTable.Entry(.reading, listener.transport, lastActivity: server.now)
+        server.table.set(descriptor, entry)
         worker.pointee.mailbox.post(connection)
     }
 

@@ -14,7 +14,7 @@ private enum Outcome {
 }
 
 /// What one read brought.
-private enum Fill {
+enum Fill {
     /// Bytes in the worker's input buffer, stashed ones in front of them; `isFull`: there may be more to
     /// read.
     case bytes(count: Int, got: Int, isFull: Bool)
@@ -31,13 +31,16 @@ extension UnsafeMutablePointer where Pointee == Connection {
         worker.beginTurn(self)
         var left = Worker.bytesPerTurn
         while true {
-            switch fill() {
+            switch pointee.isSecured ? fillSecurely() : fill() {
             case .bytes(let count, let got, let isFull):
                 left -= got
                 // After a full read there is more to answer: all of it leaves in one write.
                 let isLast = !isFull || left <= 0
                 guard pump(worker.pointee.input, count, holdsReplies: !isLast) == .waiting else { return }
-                if isLast { return }
+                if isLast {
+                    if pointee.isSecured { leaveTurnSecurely() }
+                    return
+                }
             case .nothing:
                 if !worker.pointee.reply.pointee.isEmpty { _ = pumpStash() }
                 return
@@ -56,7 +59,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
     func resume() {
         pointee.worker.beginTurn(self)
         guard pumpStash() == .waiting else { return }
-        if !listen(for: Readiness.read) { close(.error) }
+        guard listen(for: Readiness.read) else { return close(.error) }
+        guard pointee.isSecured else { return }
+        if tail.pointee.stream?.hasPending == true { becameReadable() } else { leaveTurnSecurely() }
     }
 
     private func pumpStash() -> Outcome {
@@ -202,7 +207,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         }
         enter(phase)
         if phase == .resting { worker.rest(self) }
-        if listen(for: phase == .writing ? Readiness.write : Readiness.read) { return .parked }
+        if listen(for: phase == .writing ? writeReadiness : Readiness.read) { return .parked }
         return end(.error)
     }
 
@@ -225,7 +230,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// The client learns why, if the socket takes it.
     private func endWithoutMemory() -> Outcome {
         let text: StaticString = "SERVER_ERROR out of memory\r\n"
-        _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount)
+        if !pointee.isSecured { _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount) }
         pointee.worker.pointee.store.count(.readBufferOutOfMemory)
         return end(.error)
     }
@@ -247,7 +252,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             server.setVerbosity(level)
             return true
         case .refreshCertificates:
-            worker.pointee.reply.pointee.append("ERROR\r\n")
+            worker.pointee.reply.pointee.append(server.refreshCertificates())
             return true
         }
     }

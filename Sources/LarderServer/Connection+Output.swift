@@ -21,6 +21,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     func sendReplies() -> Sent {
         let reply = pointee.worker.pointee.reply
         if reply.pointee.isEmpty { return .all }
+        if pointee.isSecured { return transmitSecurely(reply) }
         let store = pointee.worker.pointee.store
         if let plain = reply.pointee.plain {
             let n = sendQuietly(descriptor, plain.baseAddress!, plain.count)
@@ -40,6 +41,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
 
     /// Sends a buffer with pinned values in it, or one that the socket did not take at once.
     private func transmit(_ buffer: UnsafeMutablePointer<ReplyBuffer>) -> Sent {
+        if pointee.isSecured { return transmitSecurely(buffer) }
         let worker = pointee.worker
         let store = worker.pointee.store
         while !buffer.pointee.isEmpty {
@@ -63,6 +65,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
         return .all
     }
 
+    /// What the event loop has to wait for before a backlog can go on.
+    var writeReadiness: Int16 { pointee.isSecured ? tail.pointee.writeReadiness : Readiness.write }
+
     /// The socket takes more of the backlog; when that is gone, the session goes on with its stashed input.
     func becameWritable() {
         guard let conversation = pointee.conversation, conversation.pointee.hasBacklog else {
@@ -71,7 +76,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let worker = pointee.worker
         worker.pointee.table.touch(descriptor, now: worker.pointee.store.now.rawValue)
         switch transmit(conversation.pointee.backlog) {
-        case .blocked: return
+        case .blocked: return listen(for: writeReadiness) ? () : close(.error)
         case .failed: return close(.error)
         case .all: break
         }

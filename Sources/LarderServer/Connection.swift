@@ -20,6 +20,8 @@ struct Connection: EventHolder {
     var standing = Session.Standing()
     var phase = Phase.reading
     let transport: Transport
+    /// It speaks TLS, and a `TLSTail` lies behind it.
+    let isSecured: Bool
 }
 
 typealias ConnectionPointer = UnsafeMutablePointer<Connection>
@@ -42,10 +44,17 @@ let connectionReady: EventCallback = { _, why, argument in
 
 extension UnsafeMutablePointer where Pointee == Connection {
     /// A connection for an accepted descriptor, not yet known to its worker's loop; nil without memory.
-    static func make(descriptor: Int32, transport: Transport, worker: WorkerPointer) -> ConnectionPointer? {
-        guard let block = malloc(MemoryLayout<Connection>.size) else { return nil }
+    static func make(
+        descriptor: Int32, from listener: Listener, worker: WorkerPointer
+    ) -> ConnectionPointer? {
+        let isSecured = listener.security != .none
+        guard let block = malloc(isSecured ? secureBlockBytes : MemoryLayout<Connection>.size) else {
+            return nil
+        }
         let connection = block.bindMemory(to: Connection.self, capacity: 1)
-        connection.initialize(to: Connection(worker: worker, transport: transport))
+        connection.initialize(to: Connection(
+            worker: worker, transport: listener.transport, isSecured: isSecured))
+        if isSecured { connection.prepareTail(listener.security) }
         // The event keeps the descriptor until the worker assigns it to its loop.
         connection.pointee.event.ev_fd = descriptor
         return connection
@@ -60,6 +69,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let worker = pointee.worker
         worker.link(self)
         worker.pointee.server.connectionBegins(self)
+        if pointee.isSecured { return beginSecurely() }
         if listen(for: Readiness.read) { return true }
         close(.error)
         return false
@@ -71,7 +81,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         if pointee.event.ev_events & readiness != 0 { return true }
         if pointee.event.ev_events != 0 { event.remove() }
         let loop = pointee.worker.pointee.loop
-        loop.assign(event, descriptor, readiness | Readiness.persist, connectionReady, self)
+        let callback = pointee.isSecured ? secureConnectionReady : connectionReady
+        loop.assign(event, descriptor, readiness | Readiness.persist, callback, self)
         return event.add()
     }
 
@@ -88,6 +99,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         // An event that was never assigned has no base to be removed from.
         if pointee.event.ev_events != 0 { eventPointer.remove() }
         worker.pointee.server.connectionEnds(self, reason)
+        if pointee.isSecured { endStream() }
         worker.pointee.table.clear(descriptor)
         release()
         _ = Glibc.close(descriptor)

@@ -2,7 +2,7 @@
 // those that tune what only memcached has inside, and those refused by name.
 
 extension OptionTable {
-    static let extendedOptions = working + tuning + profiles + refusedWords
+    static let extendedOptions = working + tlsWords + tuning + profiles + refusedWords
 
     private static let initial = Settings()
 
@@ -140,10 +140,6 @@ extension OptionTable {
 
     private static let refusedWords =
         refused(
-            ["ssl_chain_cert", "ssl_key", "ssl_verify_mode", "ssl_keyformat", "ssl_ciphers", "ssl_ca_cert",
-                "ssl_wbuf_size", "ssl_session_cache", "ssl_kernel_tls", "ssl_min_version"],
-            "TLS is not there yet")
-        + refused(
             ["ext_path", "ext_page_size", "ext_wbuf_size", "ext_threads", "ext_io_depth", "ext_item_size",
                 "ext_item_age", "ext_low_ttl", "ext_recache_rate", "ext_compact_under", "ext_drop_under",
                 "ext_max_sleep", "ext_max_frag", "ext_drop_unread", "slab_automove_freeratio",

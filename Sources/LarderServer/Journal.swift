@@ -55,14 +55,15 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
 
     /// Makes the client behind `descriptor` a watcher and tells it so; false if there are too many. What
     /// happens after the answer is recorded for it, whichever thread does it.
-    func enroll(_ descriptor: Int32, _ kinds: UInt32) -> Bool {
+    func enroll(_ descriptor: Int32, _ kinds: UInt32, _ stream: TLSStream?) -> Bool {
         let isIn = enrolled.withLock { state -> Bool in
             guard state.count < Self.watchersMax else { return false }
             state.count += 1
             state.kinds |= kinds
             log.setMask(state.kinds, in: EventKind.watchable.rawValue)
             let watcher = Watcher(
-                descriptor: descriptor, kinds: kinds, since: log.nextSequence(), bufferBytes: bufferBytes)
+                descriptor: descriptor, stream: stream, kinds: kinds, since: log.nextSequence(),
+                bufferBytes: bufferBytes)
             watcher.greet()
             state.waiting.append(watcher)
             return true

@@ -16,7 +16,16 @@ enum ListenList {
 
     /// One address.
     static func parse(_ text: String) throws(BadValue) -> ListenAddress {
-        let rest = try withoutPrefixes(Substring(text))
+        let security = ListenerSecurity.allCases.first {
+            $0 != .asConfigured && text.hasPrefix($0.rawValue + ":")
+        }
+        var address = try parseUnprefixed(text.dropFirst(security.map { $0.rawValue.utf8.count + 1 } ?? 0))
+        address.security = security ?? .asConfigured
+        return address
+    }
+
+    private static func parseUnprefixed(_ text: Substring) throws(BadValue) -> ListenAddress {
+        let rest = try withoutPrefixes(text)
         var host: Substring
         var port: Substring?
         if rest.hasPrefix("[") {
@@ -42,13 +51,10 @@ enum ListenList {
         return ListenAddress(host: String(host), port: number)
     }
 
-    /// memcached lets an address begin with a protocol, a tag and a word about TLS. Text is all there is,
-    /// tags only mean something to its proxy, and TLS is not there.
+    /// memcached lets an address begin with a protocol and a tag. Text is all there is, and tags only mean
+    /// something to its proxy.
     private static func withoutPrefixes(_ text: Substring) throws(BadValue) -> Substring {
         var rest = text
-        for word in ["notls", "btls", "mtls"] where rest.hasPrefix(word + ":") {
-            throw BadValue("asks for TLS, which is not there yet")
-        }
         if let (name, after) = try bracketed(rest, after: "proto") {
             guard name == "ascii" || name == "negotiating" else {
                 throw BadValue("asks for a protocol other than ascii or negotiating")

@@ -6,6 +6,8 @@ import Glibc
 struct Listener: Sendable {
     let descriptor: Int32
     let transport: Transport
+    /// `.none` wherever nothing is encrypted.
+    var security = ListenerSecurity.none
 
     var address: SocketAddress? { .local(descriptor) }
     func close() { _ = Glibc.close(descriptor) }
@@ -20,7 +22,7 @@ struct ListenerSet {
     init(_ settings: Settings, inherited: [InheritedSocket]) throws(StartFailure) {
         do throws(StartFailure) {
             if !inherited.isEmpty {
-                for socket in inherited { adopt(socket) }
+                for socket in inherited { adopt(socket, isSecured: settings.tls.isEnabled) }
             } else if let path = settings.unixPath {
                 try openUnix(path, mask: settings.unixMask, backlog: settings.backlog)
             } else {
@@ -88,7 +90,10 @@ struct ListenerSet {
             if ownPort == nil, drawn > 0 { Self.setPort(info.pointee.ai_addr, drawn) }
             switch Self.bind(info.pointee, transport, backlog: settings.backlog) {
             case .open(let descriptor):
-                listeners.append(Listener(descriptor: descriptor, transport: transport))
+                let isSecured = transport == .tcp && settings.tls.isEnabled
+                listeners.append(Listener(
+                    descriptor: descriptor, transport: transport,
+                    security: isSecured ? address.security : .none))
                 opened += 1
                 if ownPort == nil, drawn < 0 { drawn = listeners[listeners.count - 1].address?.port ?? drawn }
             case .failed(let code):
@@ -215,12 +220,13 @@ struct ListenerSet {
 
     // MARK: Sockets from the service manager, and the port file
 
-    private mutating func adopt(_ socket: InheritedSocket) {
+    private mutating func adopt(_ socket: InheritedSocket, isSecured: Bool) {
         let descriptor = socket.descriptor
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         let transport: Transport = socket.isDatagram ? .udp : socket.isUnix ? .local : .tcp
         if transport == .tcp { Self.prepare(descriptor) }
-        listeners.append(Listener(descriptor: descriptor, transport: transport))
+        let security: ListenerSecurity = isSecured && transport == .tcp ? .asConfigured : .none
+        listeners.append(Listener(descriptor: descriptor, transport: transport, security: security))
     }
 
     /// The ports in use, one a line, in a file that appears whole or not at all.

@@ -36,6 +36,7 @@ struct Option: Sendable {
         case process = "Process"
         case about = "About"
         case extended = "Extended options (-o name[=value][,name...], may be repeated)"
+        case tls = "Words of -o for TLS, with -Z"
         case ignored = "Accepted so that command lines written for memcached start; without effect here"
     }
 
@@ -115,6 +116,11 @@ enum OptionTable {
             if named == .binary {
                 s.warnings.append("-B binary: the binary protocol is not served; text connections are")
             }
+        },
+        letter("Z", "enable-ssl", .none, .network, ["ssl_enabled"],
+            "speak TLS on every TCP address but those that -l marks: notls: plain text,\n"
+                + "mtls: a client's certificate required, btls: none asked for") { s, _ in
+            s.tls.isEnabled = true
         },
     ]
 
@@ -203,7 +209,6 @@ enum OptionTable {
         asking("h", "help", .showHelp, "this text"),
         asking("V", "version", .showVersion, "the version"),
         asking("i", "license", .showLicence, "the licence"),
-        refused("Z", "enable-ssl", .none, "TLS is not there yet"),
         refused("Y", "auth-file", .required("file"), "password files are not there yet"),
         refused("S", "enable-sasl", .none, "SASL needs the binary protocol, which is not served"),
         refused("e", "memory-file", .required("file"), "keeping items over a restart is not there yet"),

@@ -30,6 +30,7 @@ extension Server: ServerFacts {
         figures.listenDisabledCount = tally.pauses.load(ordering: .relaxed)
         figures.listenDisabledMicroseconds = tally.pausedMicroseconds.load(ordering: .relaxed)
         figures.threads = settings.threads
+        figures.tls = tls?.figures ?? TLSFigures()
         figures.idleKicks = tally.idleKicks.load(ordering: .relaxed)
         figures.readBufferCount = UInt64(settings.threads)
         figures.readBufferBytes = UInt64(settings.threads * Worker.inputCapacity)
@@ -78,6 +79,7 @@ extension Server: ServerFacts {
 
     public func resetFigures() {
         tally.reset()
+        tls?.reset()
     }
 
     // MARK: From workers
@@ -98,6 +100,28 @@ extension Server: ServerFacts {
         record(.connectionClose, connection, "\(connectionText(connection)) reason=\(reason.rawValue)")
     }
 
+    /// TLS went wrong; `reason` is only made for those who read it.
+    func connectionFaults(_ connection: ConnectionPointer, _ reason: () -> String) {
+        let isWatched = admin.log.mask & EventKind.connevents.rawValue != 0
+        guard isWatched || log.verbosity >= 2 else { return }
+        let text = reason()
+        log.debug("<\(connection.descriptor) TLS: \(text)")
+        if isWatched { record(.connectionTLSFault, connection, text) }
+    }
+
+    /// `refresh_certs`: the answer to it.
+    func refreshCertificates() -> String {
+        guard let tls else { return "ERROR\r\n" }
+        do throws(TLSFault) {
+            try tls.refresh()
+            log.notice("certificates read again")
+            return "OK\r\n"
+        } catch {
+            log.error("certificates not refreshed, the old ones stay: \(error.text)")
+            return "SERVER_ERROR certificates not refreshed, the old ones stay: \(error.text)\r\n"
+        }
+    }
+
     private func record(_ line: EventLine, _ connection: ConnectionPointer, _ text: String) {
         let bytes = Array(text.utf8)
         connection.pointee.worker.pointee.ring.offer(
@@ -116,13 +140,15 @@ extension Server: ServerFacts {
         let worker = connection.pointee.worker
         let descriptor = connection.descriptor
         connection.eventPointer.remove()
-        guard let journal, journal.enroll(descriptor, kinds) else {
+        let stream = connection.pointee.isSecured ? connection.tail.pointee.stream : nil
+        guard let journal, journal.enroll(descriptor, kinds, stream) else {
             worker.pointee.reply.pointee.append("WATCHER_TOO_MANY log watcher limit reached\r\n")
             if connection.eventPointer.add() { return false }
             connection.close(.error)
             return true
         }
         connection.enter(.watching)
+        if connection.pointee.isSecured { connection.tail.pointee.stream = nil }
         connection.release()
         return true
     }

@@ -17,6 +17,7 @@ public final class Server: @unchecked Sendable {
 
     let settings: Settings
     let log: Log
+    let tls: TLSService?
     let table: ConnectionTable
     let tally = Tally()
     let admin: AdminState
@@ -42,13 +43,14 @@ public final class Server: @unchecked Sendable {
     private(set) var journal: Journal?
 
     /// Opens the sockets and makes every part; nothing runs yet.
-    public init(
-        _ settings: Settings, log: Log, life: ProcessLife, inherited: [InheritedSocket] = [],
-        signals: SignalSource? = nil
+    init(
+        _ settings: Settings, log: Log, life: ProcessLife, tls: TLSService? = nil,
+        inherited: [InheritedSocket] = [], signals: SignalSource? = nil
     ) throws(StartFailure) {
         self.settings = settings
         self.log = log
         self.life = life
+        self.tls = tls
         self.signals = signals
         guard let table = ConnectionTable(), let loop = EventLoop(), let wakeUp = WakeUp() else {
             throw .system("cannot start: \(errorText())")

@@ -15,7 +15,8 @@ extension Settings {
 
     /// Name and value of every `stats settings` row, in order.
     public func settingRows() -> [(String, String)] {
-        Settings.rows.map { ($0.name, $0.value(self)) }
+        let rows = tls.isEnabled ? Settings.rows + Settings.tlsRows : Settings.rows
+        return rows.map { ($0.name, $0.value(self)) }
     }
 
     static let rows = networkRows + itemRows + slabRows + lruRows + restRows

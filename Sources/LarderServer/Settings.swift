@@ -11,6 +11,8 @@ public struct ListenAddress: Sendable, Equatable {
     public var host: String
     /// nil: the port given by `-p` (TCP) or `-U` (UDP).
     public var port: Int?
+    /// What its prefix says about TLS; means nothing without `-Z`.
+    public var security = ListenerSecurity.asConfigured
 
     public init(host: String, port: Int? = nil) {
         self.host = host
@@ -49,6 +51,7 @@ public struct Settings: Sendable {
     /// Requests of one connection answered in one turn.
     public var requestsPerTurn = 20
     public var bindingProtocol = BindingProtocol.auto
+    public var tls = TLSSettings()
 
     // MARK: Memory and items
 
@@ -167,6 +170,8 @@ extension Settings {
         options.stats.maintainer = tuning.lruMaintainer
         options.stats.temporaryItems = tuning.temporaryLRU
         options.stats.idleTimeout = idleTimeout > 0
+        options.stats.tls = tls.isEnabled
+        options.stats.tlsSessions = tls.resumesSessions
         return options
     }
 }

@@ -18,6 +18,7 @@ extension Settings {
         }
         // Who asks for UDP on a port means that port for TCP too.
         if udpPort != 0, !portIsGiven { port = udpPort }
+        try checkTLS()
         if daemonize, !dumpsCore { makePathsAbsolute() }
     }
 
@@ -32,5 +33,8 @@ extension Settings {
         unixPath = absolute(unixPath)
         pidFile = absolute(pidFile)
         portFile = absolute(portFile)
+        tls.chainFile = absolute(tls.chainFile)
+        tls.keyFile = absolute(tls.keyFile)
+        tls.authorityFile = absolute(tls.authorityFile)
     }
 }

@@ -5,19 +5,22 @@ import Glibc
 /// Belongs to the main thread once `start` was called.
 final class Watcher {
     let descriptor: Int32
+    private let stream: TLSStream?
     /// Bits of `EventKind`.
     let kinds: UInt32
     /// Events up to this number happened before it came.
     let since: UInt64
     /// The client is gone, or is to be let go.
     var isGone = false
+    private var hasFailed = false
     private let bufferBytes: Int
     private var lines: [UInt8] = []
     private var skipped: UInt64 = 0
     private var event: UnsafeMutablePointer<Event>?
 
-    init(descriptor: Int32, kinds: UInt32, since: UInt64, bufferBytes: Int) {
+    init(descriptor: Int32, stream: TLSStream? = nil, kinds: UInt32, since: UInt64, bufferBytes: Int) {
         self.descriptor = descriptor
+        self.stream = stream
         self.kinds = kinds
         self.since = since
         self.bufferBytes = bufferBytes
@@ -44,6 +47,7 @@ final class Watcher {
         event?.remove()
         event?.deallocate()
         event = nil
+        stream?.end(politely: !hasFailed)
         close(descriptor)
     }
 
@@ -63,6 +67,7 @@ final class Watcher {
     /// Sends what the socket takes.
     func flush() {
         guard !lines.isEmpty, !isGone else { return }
+        if let stream { return flush(stream) }
         let n = lines.withUnsafeBytes { sendQuietly(descriptor, $0.baseAddress!, $0.count) }
         if n > 0 {
             if n == lines.count { lines.removeAll(keepingCapacity: true) } else { lines.removeFirst(n) }
@@ -71,15 +76,49 @@ final class Watcher {
         }
     }
 
-    /// What a watcher sends has no meaning; that it is gone has.
-    private static let clientSpoke: EventCallback = { descriptor, _, argument in
-        let watcher = Unmanaged<Watcher>.fromOpaque(argument!).takeUnretainedValue()
-        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-            let n = read(descriptor, buffer.baseAddress!, buffer.count)
-            if n > 0 || n < 0 && (errno == EAGAIN || errno == EINTR) { return }
-            watcher.isGone = true
-            // The descriptor stays readable until the next step lets go of it.
-            watcher.event?.remove()
+    private func flush(_ stream: TLSStream) {
+        var sent = 0
+        while sent < lines.count, !isGone {
+            let outcome = lines.withUnsafeBytes { stream.write($0.baseAddress! + sent, $0.count - sent) }
+            switch outcome {
+            case .done(let bytes): sent += bytes
+            case .wantsRead, .wantsWrite:
+                lines.removeFirst(sent)
+                return
+            case .ended, .failed:
+                hasFailed = true
+                isGone = true
+            }
         }
+        lines.removeAll(keepingCapacity: true)
+    }
+
+    /// Reads what the client sends; false when that is the end.
+    private func drain() -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            guard let stream else {
+                let n = read(descriptor, buffer.baseAddress!, buffer.count)
+                return n > 0 || n < 0 && (errno == EAGAIN || errno == EINTR)
+            }
+            while true {
+                switch stream.read(buffer.baseAddress!, buffer.count) {
+                case .done: continue
+                case .wantsRead, .wantsWrite: return true
+                case .ended: return false
+                case .failed:
+                    hasFailed = true
+                    return false
+                }
+            }
+        }
+    }
+
+    /// What a watcher sends has no meaning; that it is gone has.
+    private static let clientSpoke: EventCallback = { _, _, argument in
+        let watcher = Unmanaged<Watcher>.fromOpaque(argument!).takeUnretainedValue()
+        if watcher.drain() { return }
+        watcher.isGone = true
+        // The descriptor stays readable until the next step lets go of it.
+        watcher.event?.remove()
     }
 }

@@ -34,12 +34,16 @@ struct Worker {
     /// Mail, the turn of those that rest, and the sweep of idle connections.
     let events: UnsafeMutablePointer<Event>
     static let eventCount = 3
+    /// Where a record is put together out of pieces; nil without TLS.
+    let record: UnsafeMutableRawPointer?
 
     /// All its connections, latest first.
     var connections: ConnectionPointer?
     /// Those that had their share of a turn and have input left, in order.
     var firstResting: ConnectionPointer?
     var lastResting: ConnectionPointer?
+    /// Connections in the middle of a TLS handshake.
+    var handshakes = 0
 }
 
 typealias WorkerPointer = UnsafeMutablePointer<Worker>
@@ -81,7 +85,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
         worker.initialize(to: Worker(
             index: index, loop: loop, table: server.table, mailbox: mailbox, server: server, store: store,
             ring: ring, context: contextPlace, scratch: scratch, reply: reply, input: input,
-            vectors: .allocate(capacity: Worker.vectorCount), events: events))
+            vectors: .allocate(capacity: Worker.vectorCount), events: events,
+            record: server.tls == nil ? nil : .allocate(byteCount: TLSStream.recordBytes, alignment: 16)))
         guard worker.assignEvents() else { return nil }
         return worker
     }
@@ -94,7 +99,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
         worker.loop.assign(events + 1, -1, 0, turnCame, self)
         worker.loop.assign(events + 2, -1, Readiness.persist, sweepDue, self)
         guard events.add() else { return false }
-        return worker.server.settings.idleTimeout == 0 || (events + 2).add(milliseconds: 1000)
+        let sweeps = worker.server.settings.idleTimeout > 0 || worker.server.tls != nil
+        return !sweeps || (events + 2).add(milliseconds: 1000)
     }
 
     /// After its thread has ended.
@@ -115,6 +121,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
         worker.events.deallocate()
         worker.vectors.deallocate()
         Glibc.free(worker.input)
+        worker.record?.deallocate()
         deinitialize(count: 1)
         deallocate()
     }
@@ -216,15 +223,23 @@ extension UnsafeMutablePointer where Pointee == Worker {
         }
     }
 
-    /// Closes network connections that have been silent for longer than `idle_timeout`.
+    /// Closes network connections that have been silent for longer than `idle_timeout`, and those whose
+    /// client takes too long over its handshake.
     func sweepIdle() {
+        let idleTimeout = pointee.server.settings.idleTimeout
+        guard idleTimeout > 0 || pointee.handshakes > 0 else { return }
         let now = pointee.store.now.rawValue
-        let limit = UInt32(clamping: pointee.server.settings.idleTimeout)
+        let silence = idleTimeout > 0 ? UInt32(clamping: idleTimeout) : .max
         var each = pointee.connections
         while let connection = each {
             each = connection.pointee.next
             let entry = pointee.table.entry(connection.descriptor)
-            guard connection.pointee.transport == .tcp, now &- entry.lastActivity > limit else { continue }
+            let shakesHands = connection.pointee.isSecured && !connection.tail.pointee.isOpen
+            let limit = shakesHands ? Swift.min(silence, TLSService.handshakeSeconds) : silence
+            // The clock may have moved on in another thread since `now` was read.
+            guard connection.pointee.transport == .tcp, now > entry.lastActivity,
+                now - entry.lastActivity > limit
+            else { continue }
             pointee.server.tally.idleKicks.add(1, ordering: .relaxed)
             connection.close(.idleTimeout)
         }

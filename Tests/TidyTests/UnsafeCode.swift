@@ -39,6 +39,12 @@ enum UnsafeCode {
         "Acceptor.swift": "accept4 by the same shim",
     ]
 
+    /// Files that see OpenSSL.
+    static let importersOfOpenSSL = [
+        "TLSContext.swift": "certificates and what all connections share",
+        "TLSStream.swift": "one connection",
+    ]
+
     static let table: [String: Row] = [
         // LarderServer
         "LarderServer/Acceptor.swift": Row(
@@ -56,6 +62,9 @@ enum UnsafeCode {
         "LarderServer/Connection+Output.swift": Row(
             [.pointer],
             "replies are written from the worker's buffer by iovec"),
+        "LarderServer/Connection+TLS.swift": Row(
+            [.pointer],
+            "what a connection has for TLS lies behind it in its block; records pass in place"),
         "LarderServer/Connection.swift": Row(
             [.pointer],
             "a connection is a block of checked memory whose address libevent holds"),
@@ -92,6 +101,12 @@ enum UnsafeCode {
         "LarderServer/Systemd.swift": Row(
             [.pointer],
             "sockaddr_un for the notify socket"),
+        "LarderServer/TLSContext.swift": Row(
+            [.uncheckedSendable],
+            "OpenSSL's context, which all threads may use and which counts its users"),
+        "LarderServer/TLSStream.swift": Row(
+            [.pointer, .uncheckedSendable],
+            "OpenSSL's connection, used by one thread at a time; bytes go in and out by address"),
         "LarderServer/Thread.swift": Row(
             [.unmanaged, .uncheckedSendable],
             "pthread_create carries the one value the thread runs on"),

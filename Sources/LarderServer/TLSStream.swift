@@ -1,0 +1,66 @@
+// One connection's TLS, as OpenSSL does it: reading and writing that never wait, and say in which direction
+// the socket has to become ready.
+import COpenSSL
+import Glibc
+
+/// The server's end. Used by one thread at a time; whoever holds it ends it.
+struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; never used by two at once
+    /// Bytes of the largest record.
+    static let recordBytes = 16 << 10
+
+    private let connection: OpaquePointer
+
+    init(_ connection: OpaquePointer) { self.connection = connection }
+
+    enum Outcome {
+        /// So many bytes; for a handshake: it is over.
+        case done(Int)
+        case wantsRead, wantsWrite
+        /// The client has said that this is the end, or is simply gone.
+        case ended
+        /// OpenSSL's error is kept until `takeError`; nothing but `end` may follow.
+        case failed(isProtocol: Bool)
+    }
+
+    func handshake() -> Outcome { outcome(ossl_handshake(connection)) }
+
+    func read(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> Outcome {
+        outcome(ossl_read(connection, bytes, Int32(clamping: count)))
+    }
+
+    /// Writes a record at most. After `wantsRead` or `wantsWrite` the next call must bring the same bytes,
+    /// and no fewer, wherever they are by then.
+    func write(_ bytes: UnsafeRawPointer, _ count: Int) -> Outcome {
+        outcome(ossl_write(connection, bytes, Int32(clamping: count)))
+    }
+
+    @inline(__always)
+    private func outcome(_ result: Int32) -> Outcome {
+        result > 0 ? .done(Int(result)) : trouble(result)
+    }
+
+    private func trouble(_ result: Int32) -> Outcome {
+        switch ossl_why(connection, result) {
+        case OSSL_WANTS_READ: return .wantsRead
+        case OSSL_WANTS_WRITE: return .wantsWrite
+        case OSSL_ENDED: return .ended
+        case OSSL_FAULT: return .failed(isProtocol: true)
+        default: return .failed(isProtocol: false)
+        }
+    }
+
+    /// Bytes have come from the socket that nobody has read yet: no event will tell of them.
+    var hasPending: Bool { ossl_has_pending(connection) == 1 }
+
+    var isResumed: Bool { ossl_was_resumed(connection) == 1 }
+
+    /// What the last failure was about, in words.
+    func takeError() -> String { TLSContext.takeError() }
+
+    /// Gives everything back. `politely`: the peer is told, unless its socket takes nothing more.
+    consuming func end(politely: Bool) {
+        if politely { ossl_shutdown(connection) }
+        ossl_free(connection)
+        ossl_forget_errors()
+    }
+}
