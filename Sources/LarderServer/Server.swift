@@ -212,12 +212,17 @@ public final class Server: @unchecked Sendable {
         if stopReason.load(ordering: .relaxed) != StopReason.none.rawValue { loop.stop() }
     }
 
+    /// Reads again what can be read again; what can't be stays as it was, and the log says so.
+    func reload() {
+        if tls == nil { log.info("nothing to read again") } else { _ = refreshCertificates() }
+    }
+
     fileprivate func readSignals() {
         while let signal = signals?.next() {
             switch signal {
             case .stop: requestStop(.normal)
             case .stopGracefully: requestStop(.graceful)
-            case .reload: log.info("nothing to read again")
+            case .reload: reload()
             }
         }
     }
