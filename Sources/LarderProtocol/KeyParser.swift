@@ -31,7 +31,7 @@ extension WorkerContext {
         turn.run = GetRun()
         turn.run.isActive = true
         turn.run.bits = bits
-        turn.run.exptime = options.moment(ofExptime: seconds, now: turn.now)
+        turn.run.exptime = options.expiry(ofExptime: seconds, now: turn.now)
         turn.position = exptime.upperBound
         return parseKeys(input, &turn, &count, lineStart: line.start)
     }

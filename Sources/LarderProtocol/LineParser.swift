@@ -28,7 +28,7 @@ extension WorkerContext {
         guard let seconds = Number.signed(input, exptime) else {
             return refuse(.badExptime, line, isQuiet: isQuiet, &turn, &count)
         }
-        let moment = options.moment(ofExptime: seconds, now: turn.now)
+        let moment = options.expiry(ofExptime: seconds, now: turn.now)
         return push(.touch, key, isQuiet ? .quiet : [], exptime: moment, line, input, &count)
     }
 

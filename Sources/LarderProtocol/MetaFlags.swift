@@ -82,6 +82,7 @@ struct MetaFlags {
         _ options: borrowing SessionOptions
     ) {
         reset()
+        exptime = options.defaultExpiry(now)
         let range = operation.flags
         var words = Words(range)
         var count = leadingWords
@@ -111,7 +112,6 @@ struct MetaFlags {
         hasLongOpaque = false
         mode = 0
         clientFlags = 0
-        exptime = .never
         vivifyExptime = .never
         recacheTime = .never
         cas = 0
@@ -164,9 +164,9 @@ struct MetaFlags {
         case Flag.opaque:
             if word.count > Self.longestOpaque { hasLongOpaque = true }
         case Flag.mode: mode = token.isEmpty ? 0x20 : input[token.lowerBound]
-        case Flag.setTTL: exptime = moment(input, token, now, options)
-        case Flag.vivify: vivifyExptime = moment(input, token, now, options)
-        case Flag.recache: recacheTime = moment(input, token, now, options)
+        case Flag.setTTL: exptime = options.expiry(ofExptime: seconds(input, token), now: now)
+        case Flag.vivify: vivifyExptime = options.expiry(ofExptime: seconds(input, token), now: now)
+        case Flag.recache: recacheTime = options.moment(ofExptime: seconds(input, token), now: now)
         case Flag.compareCAS: cas = number(input, token, .badToken)
         case Flag.newCAS: casToSet = number(input, token, .badToken)
         case Flag.delta: delta = number(input, token, .badDelta)
@@ -193,14 +193,12 @@ struct MetaFlags {
         return value
     }
 
-    private mutating func moment(
-        _ input: Span<UInt8>, _ token: Range<Int>, _ now: Moment, _ options: borrowing SessionOptions
-    ) -> Moment {
+    private mutating func seconds(_ input: Span<UInt8>, _ token: Range<Int>) -> Int64 {
         guard let seconds = Number.signed(input, token) else {
             fault = .badToken
-            return .never
+            return 0
         }
-        return options.moment(ofExptime: seconds, now: now)
+        return seconds
     }
 }
 

@@ -76,7 +76,19 @@ extension SessionOptions {
     /// Longest exptime that counts from now; larger ones are unix times.
     static let longestRelativeExptime: Int64 = 60 * 60 * 24 * 30
 
-    /// The moment an exptime from the wire means.
+    /// When an item given this exptime expires: 0 is never, unless a default is set.
+    @inline(__always)
+    func expiry(ofExptime seconds: Int64, now: Moment) -> Moment {
+        seconds == 0 ? defaultExpiry(now) : laterMoment(ofExptime: seconds, now: now)
+    }
+
+    /// When an item expires for which a client wants no end.
+    @inline(__always)
+    func defaultExpiry(_ now: Moment) -> Moment {
+        defaultTTL == 0 ? .never : Moment(now.rawValue &+ defaultTTL)
+    }
+
+    /// The moment a time from the wire means that is no item's exptime; 0 is never.
     @inline(__always)
     func moment(ofExptime seconds: Int64, now: Moment) -> Moment {
         seconds == 0 ? .never : laterMoment(ofExptime: seconds, now: now)

@@ -130,6 +130,8 @@ public struct SessionOptions: Sendable {
     public var allowsShutdown = false  // -A
     public var requiresAuth = false  // -Y
     public var usesCAS = true  // not -C
+    /// Seconds an item lives whose exptime is 0 (`-o default_ttl`); 0: for ever.
+    public var defaultTTL: UInt32 = 0
     /// `-D`: prefix delimiter of `stats detail`, and whether detail is on from the start.
     public var prefixDelimiter: UInt8 = 0x3A
     public var detailEnabled = false

@@ -48,7 +48,7 @@ extension WorkerContext {
         operation.bits = bits
         operation.number = unique
         operation.clientFlags = UInt32(truncatingIfNeeded: numbers.first)
-        operation.exptime = options.moment(
+        operation.exptime = options.expiry(
             ofExptime: Int64(truncatingIfNeeded: numbers.second), now: turn.now)
         operation.keyStart = UInt32(truncatingIfNeeded: keyStart)
         operation.keyEnd = UInt32(truncatingIfNeeded: keyEnd)
@@ -88,7 +88,7 @@ extension WorkerContext {
         }
         operation.number = unique
         operation.clientFlags = clientFlags
-        operation.exptime = options.moment(ofExptime: seconds, now: turn.now)
+        operation.exptime = options.expiry(ofExptime: seconds, now: turn.now)
         operation.keyStart = UInt32(truncatingIfNeeded: key.lowerBound)
         operation.keyEnd = UInt32(truncatingIfNeeded: key.upperBound)
         operation.valueLength = length

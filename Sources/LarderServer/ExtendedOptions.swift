@@ -22,6 +22,10 @@ extension OptionTable {
             let items = try Value.integer(text, in: 0...(1 << 32))
             s.maxItems = items == 0 ? nil : items
         },
+        word("default_ttl", .required("seconds"), rows: ["default_ttl"],
+            help: "what exptime 0 means (default: 0, never)") { s, text in
+            s.defaultTTL = try Value.integer(text, in: 0...Int(Int32.max))
+        },
         word("slab_sizes", .required("a-b-c"), rows: [],
             help: "chunk sizes, instead of -f and -n") { s, text in
             s.slabSizes = try Value.slabSizes(text)
@@ -147,7 +151,6 @@ extension OptionTable {
             "storing items on disk is not there")
         + refused(
             ["proxy_config", "proxy_arg", "proxy_uring", "proxy_memprofile"], "the proxy is not there")
-        + refused(["default_ttl"], "another meaning of exptime 0 is not there yet")
         + refused(["drop_privileges"], "the system call filter is not there yet")
         + refused(["sock_cookie_id"], "marking sockets is not there")
 

@@ -65,6 +65,8 @@ public struct Settings: Sendable {
     public var slabSizes: [Int]?
     /// At most this many items (`-o max_items=`); nil: as many as fit.
     public var maxItems: Int?
+    /// Seconds an item lives whose exptime is 0 (`-o default_ttl=`); 0: for ever.
+    public var defaultTTL = 0
 
     // MARK: Commands
 
@@ -161,6 +163,7 @@ extension Settings {
         options.allowsWatch = allowsWatch
         options.allowsShutdown = allowsShutdown
         options.usesCAS = usesCAS
+        options.defaultTTL = UInt32(defaultTTL)
         options.prefixDelimiter = prefixDelimiter
         options.detailEnabled = detailEnabled
         options.tracksSizes = tracksSizes

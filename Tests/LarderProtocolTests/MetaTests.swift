@@ -21,6 +21,24 @@ private let badLine = "CLIENT_ERROR bad command line format\r\n"
             "HD\r\nHD h0\r\nHD h0\r\nHD h1\r\nHD t-1\r\nHD t9\r\nEN\r\n" + badLine + "MN\r\n")
     }
 
+    /// `default_ttl`: what exptime 0 means, wherever an item gets one. A time to come or past is itself.
+    @Test func aDefaultForExptimeZero() {
+        var exchange = Exchange { $0.defaultTTL = 60 }
+        exchange.check(
+            "set a 0 0 1\r\nx\r\nmg a t\r\nset a 0 7 1\r\nx\r\nmg a t\r\ntouch a 0\r\nmg a t\r\n"
+                + "touch a 7\r\ngat 0 a\r\nmg a t\r\nset a 0 -1 1\r\nx\r\nmg a t\r\n",
+            "STORED\r\nHD t60\r\nSTORED\r\nHD t7\r\nTOUCHED\r\nHD t60\r\nTOUCHED\r\n"
+                + "VALUE a 0 1\r\nx\r\nEND\r\nHD t60\r\nSTORED\r\nEN\r\n")
+        exchange.check(
+            "ms b 1\r\nx\r\nmg b t\r\nms b 1 T0\r\nx\r\nmg b t T9\r\nmg b T0\r\nmg b t\r\nms b 1 T7\r\n"
+                + "x\r\nmd b x\r\nmg b t\r\nmg c N0 t\r\nma n N0 t\r\nms b 1 MA T7\r\ny\r\nmg b t\r\n"
+                + "mg b t R0\r\nms b 1 T-1\r\nx\r\nmg b t\r\n",
+            "HD\r\nHD t60\r\nHD\r\nHD t60\r\nHD\r\nHD t60\r\nHD\r\nHD\r\nHD t60\r\nHD t60 W\r\n"
+                + "HD t60\r\nHD\r\nHD t60\r\nHD t60\r\nHD\r\nEN\r\n")
+        // flush_all 0 is now, not in a minute.
+        exchange.check("set a 0 0 1\r\nx\r\nflush_all 0\r\nget a\r\n", "STORED\r\nOK\r\nEND\r\n")
+    }
+
     @Test func setting() {
         var exchange = Exchange()
         exchange.check(
