@@ -1,9 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Three rooms and a porch; arrows point one way, nothing below calls up:
+// Three rooms, a porch and a lookout; arrows point one way, nothing below calls up:
 //   larder -> LarderServer -> LarderProtocol -> LarderStore -> CIntrinsics
-//                 \-> CLibevent, COpenSSL
+//      |          \-> CLibevent, COpenSSL
+//      \---> LarderTop
 let package = Package(
     name: "larder",
     products: [
@@ -34,13 +35,16 @@ let package = Package(
             name: "LarderServer",
             dependencies: ["LarderProtocol", "LarderStore", "CLibevent", "COpenSSL", "CSystem"]
         ),
-        .executableTarget(name: "larder", dependencies: ["LarderServer"]),
+        // `larder top`: watches daemons from outside, over their protocol. Knows nothing of the rooms above.
+        .target(name: "LarderTop", dependencies: ["CSystem"]),
+        .executableTarget(name: "larder", dependencies: ["LarderServer", "LarderTop"]),
         // Times the protocol and the store without sockets.
         .executableTarget(name: "larder-bench", dependencies: ["LarderProtocol", "LarderStore"]),
         .testTarget(name: "LarderStoreTests", dependencies: ["LarderStore"]),
         .testTarget(name: "LarderProtocolTests", dependencies: ["LarderProtocol", "LarderStore"]),
         // Starts the built daemon and talks to it over sockets; Clients/ holds the scripts real clients run.
         .testTarget(name: "LarderServerTests", dependencies: ["LarderServer"], exclude: ["Clients"]),
+        .testTarget(name: "LarderTopTests", dependencies: ["LarderTop"]),
         // The house rules, read off the sources themselves.
         .testTarget(name: "TidyTests"),
     ],

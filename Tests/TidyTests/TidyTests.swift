@@ -128,7 +128,8 @@ import Testing
             "LarderStore": ["CIntrinsics"],
             "LarderProtocol": ["LarderStore"],
             "LarderServer": ["LarderProtocol", "LarderStore", "CLibevent", "COpenSSL", "CSystem"],
-            "larder": ["LarderServer"],
+            "LarderTop": ["CSystem"],
+            "larder": ["LarderServer", "LarderTop"],
             "larder-bench": ["LarderProtocol", "LarderStore"],
         ]
         let rooms = Set(allowed.keys)

@@ -116,6 +116,10 @@ enum UnsafeCode {
         "LarderServer/Worker.swift": Row(
             [.pointer, .uncheckedSendable],
             "its buffers are plain memory; used by its own thread only, its mailbox aside"),
+        // LarderTop
+        "LarderTop/Target.swift": Row(
+            [.pointer],
+            "getaddrinfo's list and socket addresses"),
         // LarderStore
         "LarderStore/Allocation.swift": Row(
             [.pointer],
