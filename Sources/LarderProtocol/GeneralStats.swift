@@ -167,10 +167,17 @@ public enum LarderStats {
 
     public static let rows: [Row] = [
         Row("larder_version", .text) { .text($0.server.larderVersion) },
+        Row("start_time", .gauge) { .number($0.server.startUnixTime) },
+        Row("resident_bytes", .gauge, if: { $0.server.residentBytes != nil }) {
+            .number($0.server.residentBytes ?? 0)
+        },
         Row("page_size", .gauge) { .number($0.store.pageSize) },
         Row("pages_total", .gauge) { .number($0.store.pagesTotal) },
         Row("pages_free", .gauge) { .number($0.store.pagesFree) },
         Row("pages_index", .gauge) { .number($0.store.indexPages) },
+        Row("class_bytes", .gauge) {
+            .number($0.store.classes.reduce(0) { $0 + $1.pages } * $0.store.pageSize)
+        },
         Row("index_buckets", .gauge) { .number($0.store.indexBuckets) },
         Row("index_bytes", .gauge) { .number($0.store.indexBytes) },
         Row("page_moves") { .number($0.store.pagesMoved) },
@@ -188,5 +195,9 @@ public enum LarderStats {
         Row("items_on_probation", .gauge) {
             .number($0.store.classes.reduce(0) { $0 + $1.itemsOnProbation })
         },
+        // A sample of what clients asked for, a wake-up at a time, in nanoseconds.
+        Row("command_samples") { .number($0.server.latency.samples) },
+        Row("command_p50_ns", .gauge) { .number($0.server.latency.quantile(0.5) ?? 0) },
+        Row("command_p99_ns", .gauge) { .number($0.server.latency.quantile(0.99) ?? 0) },
     ]
 }

@@ -85,6 +85,15 @@ public struct ServerFigures: Sendable {
     public var logWatcherSent: UInt64 = 0
     public var logWatchers = 0
     public var tls = TLSFigures()
+    public var startUnixTime: UInt64 = 0
+    /// Memory of the process that is in RAM; nil where the system doesn't tell.
+    public var residentBytes: UInt64?
+    /// How long commands took, of all workers.
+    public var latency = LatencyFigures()
+    /// Connections by memcached's names of what they are doing, and how long each thread has been silent;
+    /// only where `/metrics` asks.
+    public var connectionStates: [(name: String, count: Int)] = []
+    public var threadSilence: [(name: String, microseconds: UInt64)] = []
     public init() {}
 }
 

@@ -127,11 +127,16 @@ extension UnsafeMutablePointer where Pointee == Connection {
         }
         var offset = 0
         var flushes = 0
+        var began = worker.pointee.sampler.isDue() ? monotonicNanoseconds() : 0
         while true {
             let rest = UnsafeBufferPointer(
                 start: bytes.map { ($0 + offset).assumingMemoryBound(to: UInt8.self) }, count: count - offset)
             let received = session.pointee.receive(
                 rest.span, &worker.pointee.context.pointee, &worker.pointee.reply.pointee)
+            if began != 0 {
+                worker.pointee.sampler.record(from: began)
+                began = 0
+            }
             offset += received.consumed
             let left = count - offset
             let place = bytes.map { $0 + offset }

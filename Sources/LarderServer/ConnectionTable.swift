@@ -5,7 +5,7 @@ import Glibc
 import Synchronization
 
 /// Where a connection stands.
-enum Phase: UInt8 {
+enum Phase: UInt8, CaseIterable {
     case listening = 1
     /// Waiting for a request, or for the rest of a command line.
     case reading

@@ -20,7 +20,7 @@ enum Readiness {
 
 /// One thread's event base. Only the thread that runs it may touch it: it is made without locks.
 struct EventLoop: @unchecked Sendable { // moves to its thread before it runs, and stays there
-    private let base: OpaquePointer
+    let base: OpaquePointer
 
     init?() {
         guard let config = event_config_new() else { return nil }

@@ -51,6 +51,20 @@ enum ListenList {
         return ListenAddress(host: String(host), port: number)
     }
 
+    /// `--http`: a port of this machine, or an address with its port.
+    static func http(_ text: String) throws(BadValue) -> ListenAddress {
+        if let port = Int(text) {
+            guard port == -1 || (1...65535).contains(port) else {
+                throw BadValue("must be a port from 1 to 65535, or -1")
+            }
+            return ListenAddress(host: "127.0.0.1", port: port)
+        }
+        let isAnyPort = text.hasSuffix(":-1")
+        let address = try parse(isAnyPort ? text.dropLast(2) + "1" : text)
+        guard address.port != nil else { throw BadValue("must be a port, or an address with :port") }
+        return ListenAddress(host: address.host, port: isAnyPort ? -1 : address.port)
+    }
+
     /// memcached lets an address begin with a protocol and a tag. Text is all there is, and tags only mean
     /// something to its proxy.
     private static func withoutPrefixes(_ text: Substring) throws(BadValue) -> Substring {

@@ -15,12 +15,15 @@ struct Listener: Sendable {
 
 struct ListenerSet {
     private(set) var listeners: [Listener] = []
+    /// Where the status page is asked for (`--http`).
+    private(set) var http: [Listener] = []
     /// The unix socket's file, to be removed at the end if it is still ours.
     private var unixFile: (path: String, device: dev_t, inode: ino_t)?
 
     /// Opens everything the settings ask for.
     init(_ settings: Settings, inherited: [InheritedSocket]) throws(StartFailure) {
         do throws(StartFailure) {
+            if let address = settings.http { http = try Self.openHTTP(address) }
             if !inherited.isEmpty {
                 for socket in inherited { adopt(socket, isSecured: settings.tls.isEnabled) }
             } else if let path = settings.unixPath {
@@ -37,7 +40,7 @@ struct ListenerSet {
     }
 
     func close() {
-        for listener in listeners { listener.close() }
+        for listener in listeners + http { listener.close() }
         guard let unixFile else { return }
         var now = stat()
         if lstat(unixFile.path, &now) == 0, now.st_dev == unixFile.device, now.st_ino == unixFile.inode {
@@ -109,6 +112,25 @@ struct ListenerSet {
         if isAbsent, opened > 0 || settings.listenText == nil { return true }
         let kind = transport == .udp ? "UDP" : "TCP"
         throw .system("failed to listen on \(kind) \(failure.text): \(errorText(failure.code))")
+    }
+
+    /// The sockets of one address with a port of its own; a name may stand for several.
+    private static func openHTTP(_ address: ListenAddress) throws(StartFailure) -> [Listener] {
+        var opened: [Listener] = []
+        let found = try resolve(address.host, port: max(address.port ?? 0, 0), .tcp)
+        defer { freeaddrinfo(found) }
+        var each: UnsafeMutablePointer<addrinfo>? = found
+        while let info = each {
+            each = info.pointee.ai_next
+            switch bind(info.pointee, .tcp, backlog: 64) {
+            case .open(let descriptor): opened.append(Listener(descriptor: descriptor, transport: .tcp))
+            case .failed(let code):
+                for listener in opened { listener.close() }
+                let text = SocketAddress(info.pointee.ai_addr, length: info.pointee.ai_addrlen).readable
+                throw .system("failed to listen on HTTP \(text): \(errorText(code))")
+            }
+        }
+        return opened
     }
 
     private static func resolve(
@@ -232,9 +254,9 @@ struct ListenerSet {
     /// The ports in use, one a line, in a file that appears whole or not at all.
     private func writePorts(_ path: String) throws(StartFailure) {
         var text = ""
-        for listener in listeners {
+        let kinds = listeners.map { $0.transport == .udp ? "UDP" : "TCP" } + http.map { _ in "HTTP" }
+        for (listener, kind) in zip(listeners + http, kinds) {
             guard let address = listener.address, address.family != AF_UNIX else { continue }
-            let kind = listener.transport == .udp ? "UDP" : "TCP"
             text += "\(kind) \(address.family == AF_INET6 ? "INET6" : "INET"): \(address.port)\n"
         }
         let temporary = path + ".lck"

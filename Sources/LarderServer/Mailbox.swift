@@ -23,6 +23,8 @@ final class Mailbox: @unchecked Sendable { // `letters` is guarded by `lock`
     let serving = Atomic<Int32>(-1)
     /// When the worker last answered (see Heartbeat).
     let pulse = Atomic<UInt64>(0)
+    /// How long its commands took.
+    let latency = LatencyHistogram()
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var letters = Letters()
 
@@ -36,6 +38,7 @@ final class Mailbox: @unchecked Sendable { // `letters` is guarded by `lock`
 
     deinit {
         wakeUp.close()
+        latency.free()
         pthread_mutex_destroy(lock)
         lock.deallocate()
     }

@@ -107,6 +107,11 @@ enum OptionTable {
                 + "\(initial.requestsPerTurn))") { s, text in
             s.requestsPerTurn = try Value.integer(text, in: 1...Int(Int32.max))
         },
+        long("http", .required("addr"), .network, ["http"],
+            "[address:]port of a status page and /metrics for Prometheus;\n"
+                + "without an address this machine only; port -1 any free one (default: off)") { s, text in
+            s.http = try ListenList.http(text)
+        },
         letter("B", "protocol", .required("name"), .network, ["binding_protocol"],
             "auto or ascii: both serve the text protocols") { s, text in
             guard let named = Settings.BindingProtocol(rawValue: text) else {

@@ -53,7 +53,9 @@ enum ProcessSetup {
     private static let unlimited = rlim_t.max
 
     /// Descriptors needed beside the clients': listeners, event bases, timers, log, journal.
-    static func reservedDescriptors(_ settings: Settings) -> Int { 32 + 8 * settings.threads }
+    static func reservedDescriptors(_ settings: Settings) -> Int {
+        32 + 8 * settings.threads + (settings.http == nil ? 0 : HTTPServer.connectionsMax + 8)
+    }
 
     private static func raiseDescriptorLimit(_ settings: Settings) throws(StartFailure) {
         let need = rlim_t(settings.maxConnections + reservedDescriptors(settings))

@@ -31,6 +31,9 @@ extension Server: ServerFacts {
         figures.listenDisabledMicroseconds = tally.pausedMicroseconds.load(ordering: .relaxed)
         figures.threads = settings.threads
         figures.tls = tls?.figures ?? TLSFigures()
+        figures.startUnixTime = startUnixTime
+        figures.residentBytes = residentMemory.bytes
+        for mailbox in mailboxes { mailbox.latency.add(to: &figures.latency) }
         figures.idleKicks = tally.idleKicks.load(ordering: .relaxed)
         figures.readBufferCount = UInt64(settings.threads)
         figures.readBufferBytes = UInt64(settings.threads * Worker.inputCapacity)
@@ -46,6 +49,15 @@ extension Server: ServerFacts {
 
     private static func microseconds(_ time: timeval) -> UInt64 {
         UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_usec)
+    }
+
+    /// How many connections are in which state, in memcached's words.
+    var connectionStates: [(name: String, count: Int)] {
+        var counts = [Int](repeating: 0, count: Phase.allCases.count)
+        for descriptor in 0...tally.highestDescriptor.load(ordering: .relaxed) {
+            if let phase = table.entry(descriptor).phase { counts[Int(phase.rawValue) - 1] += 1 }
+        }
+        return Phase.allCases.map { ($0.name, counts[Int($0.rawValue) - 1]) }
     }
 
     public func connectionRows() -> [ConnectionRow] {
@@ -80,6 +92,7 @@ extension Server: ServerFacts {
     public func resetFigures() {
         tally.reset()
         tls?.reset()
+        for mailbox in mailboxes { mailbox.latency.reset() }
     }
 
     // MARK: From workers

@@ -22,6 +22,8 @@ public final class Server: @unchecked Sendable {
     let tally = Tally()
     let admin: AdminState
     let startMicroseconds = monotonicMicroseconds()
+    let startUnixTime = UInt64(time(nil))
+    let residentMemory = ResidentMemory()
     private(set) var workers: [WorkerPointer] = []
     private(set) var listeners: ListenerSet
 
@@ -41,6 +43,7 @@ public final class Server: @unchecked Sendable {
     private var acceptor: Acceptor?
     private var datagrams: [DatagramsPointer] = []
     private(set) var journal: Journal?
+    private var http: HTTPServer?
 
     /// Opens the sockets and makes every part; nothing runs yet.
     init(
@@ -73,6 +76,10 @@ public final class Server: @unchecked Sendable {
         admin = AdminState(options: options)
         try makeWorkers(options)
         try makeMainEvents()
+        if !listeners.http.isEmpty {
+            http = HTTPServer(StatusDesk(server: self, options: options), listeners: listeners.http, log: log)
+            guard http != nil else { throw .system("cannot serve HTTP: \(errorText())") }
+        }
     }
 
     private func makeWorkers(_ options: SessionOptions) throws(StartFailure) {
@@ -146,9 +153,14 @@ public final class Server: @unchecked Sendable {
             threads.append(thread)
         }
         let keeping = Thread("larder-keeper") { keeper.run() }
-        let isComplete = threads.count == workers.count && keeping != nil
+        let serving = http.flatMap { http in Thread("larder-http") { http.run() } }
+        let isComplete =
+            threads.count == workers.count && keeping != nil && (http == nil || serving != nil)
         if isComplete {
             life.ready(listening: listeners.listeners.map(describe))
+            for listener in listeners.http {
+                log.notice("metrics and a status page are at http://\(listener.address?.readable ?? "?")/")
+            }
             csys_forget_startup_code()
             loop.run()
             let isGraceful = stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue
@@ -161,12 +173,16 @@ public final class Server: @unchecked Sendable {
         for thread in threads { thread.join() }
         keeper.stop()
         keeping?.join()
+        http?.stop()
+        serving?.join()
         takeDown()
         life.ended()
         return isComplete ? 0 : 71
     }
 
     private func takeDown() {
+        http?.free()
+        http = nil
         journal?.stop()
         journal = nil
         for served in datagrams { served.destroy() }
@@ -179,6 +195,7 @@ public final class Server: @unchecked Sendable {
         listeners.close()
         loop.free()
         wakeUp.close()
+        residentMemory.close()
         table.free()
     }
 
@@ -201,6 +218,8 @@ public final class Server: @unchecked Sendable {
 
     func wakeMain() { wakeUp.ring() }
 
+    var isStopping: Bool { stopReason.load(ordering: .relaxed) != StopReason.none.rawValue }
+
     /// The second of the store's clock.
     var now: UInt32 { housekeeping.now.rawValue }
 
@@ -209,7 +228,7 @@ public final class Server: @unchecked Sendable {
     fileprivate func readOrders() {
         wakeUp.answer()
         journal?.welcome()
-        if stopReason.load(ordering: .relaxed) != StopReason.none.rawValue { loop.stop() }
+        if isStopping { loop.stop() }
     }
 
     /// Reads again what can be read again; what can't be stays as it was, and the log says so.

@@ -93,6 +93,12 @@ extension Settings {
         Row("client_flags_size") { _ in "4" },
         Row("max_items") { "\($0.maxItems ?? 0)" },
         Row("default_ttl") { "\($0.defaultTTL)" },
+        Row("http") { settings in
+            settings.http.map { address in
+                let host = address.host.contains(":") ? "[\(address.host)]" : address.host
+                return "\(host):\(address.port ?? 0)"
+            } ?? "NULL"
+        },
     ]
 }
 

@@ -24,6 +24,25 @@ final class Tally: Sendable {
     }
 }
 
+/// What of the process is in RAM. The file is opened once: later the process may be forbidden to open any.
+struct ResidentMemory: Sendable {
+    private let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+
+    /// nil where the system doesn't tell.
+    var bytes: UInt64? {
+        var text = [UInt8](repeating: 0, count: 128)
+        let count = pread(descriptor, &text, text.count, 0)
+        guard count > 0 else { return nil }
+        let words = text[..<count].split(separator: 0x20)
+        guard words.count > 1, let pages = UInt64(String(decoding: words[1], as: UTF8.self)) else {
+            return nil
+        }
+        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    func close() { if descriptor >= 0 { _ = Glibc.close(descriptor) } }
+}
+
 /// Microseconds of the monotonic clock.
 func monotonicMicroseconds() -> UInt64 {
     var time = timespec()

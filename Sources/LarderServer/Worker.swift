@@ -36,6 +36,7 @@ struct Worker {
     static let eventCount = 3
     /// Where a record is put together out of pieces; nil without TLS.
     let record: UnsafeMutableRawPointer?
+    var sampler: LatencySampler
 
     /// All its connections, latest first.
     var connections: ConnectionPointer?
@@ -86,7 +87,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
             index: index, loop: loop, table: server.table, mailbox: mailbox, server: server, store: store,
             ring: ring, context: contextPlace, scratch: scratch, reply: reply, input: input,
             vectors: .allocate(capacity: Worker.vectorCount), events: events,
-            record: server.tls == nil ? nil : .allocate(byteCount: TLSStream.recordBytes, alignment: 16)))
+            record: server.tls == nil ? nil : .allocate(byteCount: TLSStream.recordBytes, alignment: 16),
+            sampler: LatencySampler(mailbox.latency)))
         guard worker.assignEvents() else { return nil }
         return worker
     }

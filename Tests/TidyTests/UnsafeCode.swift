@@ -37,6 +37,7 @@ enum UnsafeCode {
         "CommandLine.swift": "getopt_long by the same shim",
         "Listener.swift": "accept4 and socket macros by the same shim",
         "Acceptor.swift": "accept4 by the same shim",
+        "HTTPServer.swift": "evhttp, for this file only",
     ]
 
     /// Files that see OpenSSL.
@@ -80,6 +81,12 @@ enum UnsafeCode {
         "LarderServer/EventLoop.swift": Row(
             [.pointer, .uncheckedSendable],
             "libevent's base and events; a base is used by its own thread only"),
+        "LarderServer/HTTPServer.swift": Row(
+            [.pointer, .unmanaged, .uncheckedSendable],
+            "libevent's argument for its callbacks; used by its own thread only, the bell aside"),
+        "LarderServer/LatencySampler.swift": Row(
+            [.pointer, .uncheckedSendable],
+            "words one thread writes and all may read"),
         "LarderServer/Housekeeper.swift": Row(
             [.pointer, .uncheckedSendable],
             "shared by its thread and by whoever stops it; what changes is atomic"),
