@@ -60,7 +60,7 @@ enum ListenList {
             return ListenAddress(host: "127.0.0.1", port: port)
         }
         let isAnyPort = text.hasSuffix(":-1")
-        let address = try parse(isAnyPort ? text.dropLast(2) + "1" : text)
+        let address = try parseUnprefixed(isAnyPort ? text.dropLast(2) + "1" : text[...])
         guard address.port != nil else { throw BadValue("must be a port, or an address with :port") }
         return ListenAddress(host: address.host, port: isAnyPort ? -1 : address.port)
     }
