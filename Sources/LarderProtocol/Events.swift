@@ -157,8 +157,14 @@ extension EventLine {
             out += payload
         case .command:
             out += "<\(record.descriptor) ".utf8
-            // A terminal may be at the other end: nothing but printable bytes and what UTF-8 is made of.
-            for byte in payload { out.append(byte < 0x20 || byte == 0x7F ? 0x3F : byte) }
+            // A terminal may be at the other end: nothing but printable bytes and what UTF-8 is made of, its
+            // own control characters (C2 80 to C2 9F) left out.
+            var previous: UInt8 = 0
+            for byte in payload {
+                let isControl = byte < 0x20 || byte == 0x7F || previous == 0xC2 && byte &- 0x80 < 0x20
+                out.append(isControl ? 0x3F : byte)
+                previous = byte
+            }
         case .slabMove:
             out += ("type=slab_move src=\(record.slabClass) dst=\(record.command)"
                 + " state=\(record.status == 0 ? "fail" : "ok")").utf8

@@ -64,12 +64,15 @@ public final class Log: Sendable {
     /// terminal.
     static func appendPrintable(_ text: String.UTF8View, to line: inout [UInt8]) {
         let hex = Array("0123456789abcdef".utf8)
+        var previous: UInt8 = 0
         for byte in text.prefix(longestLine) {
-            if byte < 0x20 || byte == 0x7F {
+            // UTF-8 has control characters of its own: C2 80 to C2 9F.
+            if byte < 0x20 || byte == 0x7F || previous == 0xC2 && byte &- 0x80 < 0x20 {
                 line.append(contentsOf: [0x5C, 0x78, hex[Int(byte >> 4)], hex[Int(byte & 15)]])
             } else {
                 line.append(byte)
             }
+            previous = byte
         }
         if text.count > longestLine { line.append(contentsOf: " ...".utf8) }
     }

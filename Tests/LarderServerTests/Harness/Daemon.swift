@@ -79,6 +79,8 @@ final class Daemon {
     }
 
     var residentBytes: Int { status("VmRSS") << 10 }
+    /// The most it ever was.
+    var peakResidentBytes: Int { status("VmHWM") << 10 }
 
     /// What of it is the process's own: without code and libraries, which are shared and depend on the build.
     var ownBytes: Int { (status("RssAnon") + status("RssShmem")) << 10 }
