@@ -22,8 +22,8 @@ final class Certificates: Sendable {
             "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=client "
                 + "-keyout \(path("client")).key -out \(path("client")).csr")
         try openssl(
-            "x509 -req -in \(path("client")).csr -CA \(path("authority")).crt -CAkey \(path("authority")).key "
-                + "-CAcreateserial -days 30 -out \(path("client")).crt")
+            "x509 -req -in \(path("client")).csr -CA \(path("authority")).crt "
+                + "-CAkey \(path("authority")).key -CAcreateserial -days 30 -out \(path("client")).crt")
         // A daemon that gave up root reads them again.
         for name in ["first", "second"] { chmod(path(name + ".key"), 0o644) }
     }
