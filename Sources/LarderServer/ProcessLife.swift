@@ -44,6 +44,10 @@ public final class ProcessLife: Sendable {
         return ["unix:", "127.", "[::1]:"].contains { bare.hasPrefix($0) }
     }
 
+    /// What can be read again is read again now; `reloaded` follows.
+    func reloading() { notifier.reloading() }
+    func reloaded() { notifier.readyAgain() }
+
     /// The daemon begins to stop; `reason` is a few words.
     public func stopping(reason: String) {
         notifier.stopping(status: "Stopping: \(reason)")

@@ -30,7 +30,7 @@ public final class Server: @unchecked Sendable {
     private let store: Store
     /// Only read (the clock, snapshots) by the main thread; the housekeeper is the one that works with it.
     let housekeeping: StoreClient
-    private let life: ProcessLife
+    let life: ProcessLife
     private let signals: SignalSource?
     private let loop: EventLoop
     private let wakeUp: WakeUp
@@ -44,6 +44,8 @@ public final class Server: @unchecked Sendable {
     private var datagrams: [DatagramsPointer] = []
     private(set) var journal: Journal?
     private var http: HTTPServer?
+    /// What SIGHUP has read again, in this order.
+    let rereadables: [Rereadable]
 
     /// Opens the sockets and makes every part; nothing runs yet.
     init(
@@ -54,6 +56,7 @@ public final class Server: @unchecked Sendable {
         self.log = log
         self.life = life
         self.tls = tls
+        rereadables = [tls?.rereadable].compactMap { $0 }
         self.signals = signals
         guard let table = ConnectionTable(), let loop = EventLoop(), let wakeUp = WakeUp() else {
             throw .system("cannot start: \(errorText())")
@@ -229,11 +232,6 @@ public final class Server: @unchecked Sendable {
         wakeUp.answer()
         journal?.welcome()
         if isStopping { loop.stop() }
-    }
-
-    /// Reads again what can be read again; what can't be stays as it was, and the log says so.
-    func reload() {
-        if tls == nil { log.info("nothing to read again") } else { _ = refreshCertificates() }
     }
 
     fileprivate func readSignals() {

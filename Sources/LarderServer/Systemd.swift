@@ -16,7 +16,9 @@ public struct ServiceNotifier: Sendable {
 
     public func ready(status: String) { send("READY=1\nSTATUS=\(status)") }
     public func stopping(status: String) { send("STOPPING=1\nSTATUS=\(status)") }
-    /// To be followed by `ready` when done.
+    /// After `reloading`; the status stays what it was.
+    public func readyAgain() { send("READY=1") }
+    /// To be followed by `readyAgain` when done.
     public func reloading() {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)

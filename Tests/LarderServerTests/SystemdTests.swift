@@ -46,6 +46,25 @@ import Testing
         #expect(try daemon.process.waitForEnd() == .exited(0))
     }
 
+    /// systemd (Type=notify-reload) takes the reload for done at the READY that follows.
+    @Test func saysWhenItReadsAgain() throws {
+        let folder = try TemporaryFolder()
+        let socket = try NotifySocket(folder)
+        let daemon = try Daemon(folder: folder, environment: ["NOTIFY_SOCKET": socket.path])
+        #expect(try socket.notice().split(separator: "\n").contains("READY=1"))
+        for _ in 0..<2 {
+            let before = UInt64(Clock.now * 1e6)
+            daemon.process.signal(SIGHUP)
+            let rows = try socket.notice().split(separator: "\n")
+            #expect(rows.first == "RELOADING=1")
+            let moment = rows.last.flatMap { UInt64($0.dropFirst("MONOTONIC_USEC=".count)) } ?? 0
+            #expect(moment + 1 >= before && moment <= UInt64(Clock.now * 1e6))
+            #expect(try socket.notice() == "READY=1")
+        }
+        try daemon.connect().ask("mn\r\n", "MN\r\n")
+        try daemon.stop()
+    }
+
     /// An address that starts with @ is an abstract one.
     @Test func anUnreachableNotifySocketIsNoReasonToFail() throws {
         let daemon = try Daemon(environment: ["NOTIFY_SOCKET": "/nonexistent/notify"])
