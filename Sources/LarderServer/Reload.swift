@@ -31,7 +31,7 @@ extension Server {
 extension TLSService {
     var rereadable: Rereadable {
         Rereadable(name: "certificates") { () throws(StartFailure) in
-            do {
+            do throws(TLSFault) {
                 try self.refresh()
             } catch {
                 throw .system(error.text)
