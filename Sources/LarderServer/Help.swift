@@ -7,7 +7,8 @@ enum Help {
     static let licence = """
         larder \(Version.larder)
         Use of Larder is governed by the licence that its source tree carries.
-        It uses libevent (3-clause BSD licence, Niels Provos and Nick Mathewson) and the Swift runtime
+        It uses libevent (3-clause BSD licence, Niels Provos and Nick Mathewson), for TLS OpenSSL
+        (Apache License 2.0, The OpenSSL Project Authors), and the Swift runtime
         (Apache License 2.0 with Runtime Library Exception, Apple Inc. and the Swift project authors).
 
         """

@@ -206,7 +206,7 @@ public final class Server: @unchecked Sendable {
         let text = listener.address?.readable ?? "?"
         return switch listener.transport {
         case .local: "unix:\(text)"
-        case .tcp: text
+        case .tcp: listener.security == .none ? text : text + " (TLS)"
         case .udp: "udp:\(text)"
         }
     }
