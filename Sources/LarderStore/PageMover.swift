@@ -138,6 +138,8 @@ extension Core {
             return false
         }
         makeUnavailable(page, in: c)
+        // Or room for what is to be rescued from this page would be made in it.
+        moveHands(off: page, in: c)
         let meta = arena.pages + page
         meta.pointee.isLeaving = true
         for _ in 0..<4 where meta.pointee.freeCount < meta.pointee.carved {

@@ -82,6 +82,7 @@ extension Core {
         let meta = arena.pages + page
         let p = UInt32(page)
         makeUnavailable(page, in: c)
+        moveHands(off: page, in: c)
         s.pointee.pageCount -= 1
         let next = meta.pointee.ringNext
         if s.pointee.pageCount == 0 {
@@ -90,11 +91,17 @@ extension Core {
             s.pointee.lookoutPage = Arena.noPage
             return
         }
-        if s.pointee.probationPage == p { (s.pointee.probationPage, s.pointee.probationIndex) = (next, 0) }
         if s.pointee.lookoutPage == p { s.pointee.lookoutPage = next }
-        if s.pointee.mainPage == p { (s.pointee.mainPage, s.pointee.mainIndex) = (next, 0) }
         arena.pages[Int(meta.pointee.ringPrevious)].ringNext = next
         arena.pages[Int(next)].ringPrevious = meta.pointee.ringPrevious
+    }
+
+    /// Hands that stand before the page go on to the next.
+    func moveHands(off page: Int, in c: SlabClass) {
+        let s = c.state
+        let next = arena.pages[page].ringNext
+        if s.pointee.probationPage == page { (s.pointee.probationPage, s.pointee.probationIndex) = (next, 0) }
+        if s.pointee.mainPage == page { (s.pointee.mainPage, s.pointee.mainIndex) = (next, 0) }
     }
 
     func makeAvailable(_ page: Int, in c: SlabClass) {
