@@ -1,12 +1,12 @@
 // The status page: one HTML file that asks for nothing but `/status.json`, put together from its frame
-// (here), its looks (StatusPageStyle.swift) and its scripts (StatusPageScript.swift, StatusPageGraphs.swift).
-// Kept as text in the program, so that one file is all there is to install.
+// (here), its looks (StatusPageStyle.swift) and its scripts (StatusPageGraphs.swift, StatusPageClasses.swift,
+// StatusPageScript.swift). Kept as text in the program, so that one file is all there is to install.
 
 enum StatusPage {
     /// `nonce`: the word by which the browser knows the styles and scripts that are ours.
     static func html(nonce: String) -> String {
         head + "<style nonce=\"\(nonce)\">\n" + style + "</style>\n</head>\n" + body
-            + "<script nonce=\"\(nonce)\">\n\"use strict\";\n" + graphs + script
+            + "<script nonce=\"\(nonce)\">\n\"use strict\";\n" + graphs + classes + script
             + "</script>\n</body>\n</html>\n"
     }
 
@@ -60,25 +60,29 @@ enum StatusPage {
           <dl id="tiles"></dl>
           <h2 class="aside">Graphs</h2>
           <p class="aside" id="hint">Arrow keys move through time, Escape returns to now.</p>
-          <div id="graphs"></div>
-          <section class="card" aria-labelledby="memory">
-            <h2 id="memory" tabindex="-1">Memory by class</h2>
-            <div id="whole"></div>
-            <div class="scroll" role="region" aria-labelledby="memory" tabindex="0">
-              <table id="classes">
-                <thead><tr>
-                  <th scope="col">Class</th><th scope="col">Chunk</th>
-                  <th scope="col" class="wide">Memory <span class="swatch used"></span> in use
-                    <span class="swatch free"></span> free</th>
-                  <th scope="col">In use</th><th scope="col">Items</th>
-                  <th scope="col">Oldest</th><th scope="col">Evicted/s</th>
-                </tr></thead>
-                <tbody></tbody>
-              </table>
-            </div>
-            <p id="noclasses">No class owns memory yet: the first item stored will claim a page.</p>
-            <button id="all" type="button" aria-expanded="false" hidden></button>
-          </section>
+          <div id="graphs">
+            <section class="card" id="classes" aria-labelledby="memory">
+              <div class="cardhead">
+                <h2 id="memory" tabindex="-1">Memory by class</h2>
+                <span class="when"></span>
+              </div>
+              <div id="whole"></div>
+              <p id="noclasses">No class owns memory yet: the first item stored will claim a page.</p>
+              <details>
+                <summary>As a table</summary>
+                <div class="scroll tall" role="region" aria-labelledby="memory" tabindex="0">
+                  <table>
+                    <thead><tr>
+                      <th scope="col">Class</th><th scope="col">Chunk</th><th scope="col">Memory</th>
+                      <th scope="col">In use</th><th scope="col">Items</th>
+                      <th scope="col">Age at eviction</th><th scope="col">Evicted/s</th>
+                    </tr></thead>
+                    <tbody></tbody>
+                  </table>
+                </div>
+              </details>
+            </section>
+          </div>
         </main>
         <footer>
           <p><a href="/metrics">/metrics</a> for Prometheus · <a href="/healthz">/healthz</a> ·

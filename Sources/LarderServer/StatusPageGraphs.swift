@@ -148,9 +148,9 @@ extension StatusPage {
               .flat().filter((v) => v !== null);
             let top = Math.max(this.least ?? 1, ...known);
             if (this.log) {
-              const bottom = Math.min(...known.filter((v) => v > 0), top);
+              const bottom = Math.min(...known.filter((v) => v > 0), this.least);
               this.low = 10 ** Math.floor(Math.log10(bottom));
-              this.top = 10 ** Math.ceil(Math.log10(Math.max(top, this.low * 10)));
+              this.top = 10 ** Math.ceil(Math.log10(Math.max(top, this.low * 100)));
               this.marks = [];
               for (let n = this.low; n <= this.top * 1.01; n *= 10) this.marks.push(n);
             } else {

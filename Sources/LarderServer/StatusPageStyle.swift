@@ -103,13 +103,17 @@ extension StatusPage {
         .gauge i { display: block; height: 100%; width: 0; background: var(--c, var(--c0)); }
         #graphs {
           display: grid; gap: .9rem; margin-bottom: .9rem;
-          grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
+          grid-template-columns: minmax(0, 1fr);
         }
         #graphs .card { display: flex; flex-direction: column; }
-        .card svg { display: block; width: 100%; height: 13rem; margin-top: auto; touch-action: pan-y; }
+        .card svg {
+          display: block; width: 100%; flex: 1 0 clamp(9.5rem, 19vh, 17rem); min-height: 0;
+          touch-action: pan-y;
+        }
         svg .grid { stroke: var(--line); stroke-width: 1; shape-rendering: crispEdges; }
         svg text { fill: var(--soft); font-size: 12px; }
-        svg .area { fill: var(--c); }
+        svg .area { fill: var(--c); stroke: var(--card); stroke-width: .5; }
+        svg .bar { fill: var(--c); }
         svg .under { fill: var(--c); opacity: .16; }
         svg .curve { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; }
         svg .hair { stroke: var(--ink); stroke-width: 1; }
@@ -125,37 +129,45 @@ extension StatusPage {
           display: inline-block; width: .75em; height: .75em; margin-right: .35em; border-radius: .2em;
           background: var(--c);
         }
-        .swatch.used { --c: var(--c0); margin-left: .8em; }
-        .swatch.free { --c: var(--free); margin-left: .6em; }
-        .cardhead { display: flex; justify-content: space-between; gap: 1rem; align-items: baseline; }
+        .cardhead {
+          display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; align-items: baseline;
+        }
         .cardhead .when { color: var(--soft); font-size: .87rem; white-space: nowrap; }
         details { margin-top: .4rem; font-size: .9rem; }
         summary { cursor: pointer; color: var(--soft); width: max-content; }
-        table { border-collapse: collapse; width: 100%; font-size: .93rem; }
-        th, td { text-align: right; padding: .32rem .6rem; white-space: nowrap; }
-        th { font-weight: 400; color: var(--soft); font-size: .87rem; }
+        table { border-collapse: collapse; width: 100%; font-size: .93rem; margin-top: .4rem; }
+        th, td { text-align: right; padding: .3rem .6rem; white-space: nowrap; }
+        th { font-weight: 400; color: var(--soft); }
         th:first-child, td:first-child { text-align: left; padding-left: 0; }
         tbody tr { border-top: 1px solid var(--line); }
         tbody th { color: var(--ink); font-size: inherit; }
         .scroll { overflow-x: auto; }
-        #classes .wide { text-align: left; width: 45%; min-width: 9rem; }
-        .share { display: flex; height: .8rem; border-radius: .2rem; overflow: hidden; min-width: 2px; }
-        .share i { display: block; height: 100%; background: var(--c0); }
-        .share i + i { background: var(--free); }
-        #whole { margin: .6rem 0 1rem; }
-        #whole .share { height: 1.5rem; border-radius: .4rem; background: var(--line); }
-        #whole .share i { background: var(--c); }
+        .tall { max-height: 24rem; overflow-y: auto; }
+        .tall thead th { position: sticky; top: 0; background: var(--card); }
+        .share {
+          display: flex; height: 1.1rem; border-radius: .3rem; overflow: hidden; background: var(--line);
+        }
+        .share i { display: block; height: 100%; background: var(--c); }
+        #whole { margin-top: .5rem; }
+        .used { --c: var(--c0); } .free { --c: var(--free); } .none { --c: var(--line); }
         .none > .swatch, .free > .swatch { outline: 1px solid var(--edge); }
-        #whole .none { --c: var(--line); } #whole .free { --c: var(--free); }
-        #noclasses { color: var(--soft); }
-        #all { margin-top: .8rem; }
+        svg .chosen { fill: var(--ink); opacity: .12; }
+        #noclasses { color: var(--soft); margin: 2rem 0; text-align: center; }
         [hidden] { display: none !important; }
 
         """#
 
     private static let narrow = #"""
-        @media (min-width: 1600px) { html { font-size: 17px; } svg text { font-size: 13px; } }
-        @media (min-width: 2400px) { html { font-size: 22px; } svg text { font-size: 17px; } }
+        #classes { grid-column: 1 / -1; }
+        @media (min-width: 760px) { #graphs { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+        @media (min-width: 1200px) { #graphs { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
+        @media (min-width: 1700px) {
+          html { font-size: 17px; }
+          svg text { font-size: 13px; }
+          #graphs { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+          #classes { grid-column: span 2; }
+        }
+        @media (min-width: 2500px) { html { font-size: 22px; } svg text { font-size: 17px; } }
         @media (max-width: 600px) {
           #tiles { grid-template-columns: 1fr 1fr; gap: .6rem; }
           #tiles > div { padding: .65rem .8rem .7rem; }
@@ -163,9 +175,9 @@ extension StatusPage {
           #tiles > div:first-child { grid-column: 1 / -1; }
           #tiles > div:first-child .big { font-size: 2.3rem; }
           .card { padding: .8rem; }
-          .card svg { height: 11rem; }
-          #classes .wide { width: auto; min-width: 6rem; }
-          th, td { padding: .32rem .4rem; }
+          .card svg { flex-basis: 11rem; }
+          .controls { width: 100%; }
+          th, td { padding: .3rem .4rem; }
         }
         @media (prefers-reduced-motion: no-preference) {
           .gauge i, .share i { transition: width .6s ease-out; }
