@@ -127,11 +127,11 @@ extension Server: ServerFacts {
         guard let tls else { return "ERROR\r\n" }
         do throws(TLSFault) {
             try tls.refresh()
-            log.notice("certificates read again")
+            log.notice("refresh_certs: certificates: taken over")
             return "OK\r\n"
         } catch {
-            log.error("certificates not refreshed, the old ones stay: \(error.text)")
-            return "SERVER_ERROR certificates not refreshed, the old ones stay: \(error.text)\r\n"
+            log.error("refresh_certs: certificates: the old stays in use: \(error.text)")
+            return "SERVER_ERROR the old certificates stay in use: \(error.text)\r\n"
         }
     }
 

@@ -215,7 +215,7 @@ import Testing
                 #expect(isGood ? answer == "OK" : answer.hasPrefix("SERVER_ERROR "), "\(answer)")
             case .signal: daemon.process.signal(SIGHUP)
             }
-            let word = isGood ? "certificates read again" : "certificates not refreshed, the old ones stay"
+            let word = "certificates: " + (isGood ? "taken over" : "the old stays in use")
             try wait(for: word) { daemon.process.errors.utf8.dropFirst(before).contains(word.utf8) }
         }
         #expect(try Secure.name(daemon.port) == "CN=first")
