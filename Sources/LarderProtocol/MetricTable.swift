@@ -166,6 +166,9 @@ enum MetricTable {
         MetricFamily(
             "larder_accept_paused_seconds_total", .counter, "Time in which no connection was accepted.",
             .seconds("time_in_listen_disabled_us")),
+        // Only with TLS.
+        own("tls_handshake_errors_total", .counter, stat: "ssl_handshake_errors", "Handshakes that failed."),
+        own("tls_errors_total", .counter, stat: "ssl_proto_errors", "TLS connections that broke later."),
         own("threads", .gauge, stat: "threads", "Worker threads."),
         own("watchers", .gauge, stat: "log_watchers", "Clients that watch."),
         own("watch_lost_total", .counter, stat: "log_worker_dropped", "Events no watcher got."),
