@@ -169,7 +169,8 @@ final class Link {
 
     /// What is wrong with the answer, if it ends the conversation.
     private func take(_ answer: Answer, to question: Question) -> String? {
-        if let refusal = answer.refusal, refusal.contains("unauthenticated") {
+        // Not `contains`: searching a string for a string links all of the standard library's regex engine.
+        if let refusal = answer.refusal, refusal.hasPrefix("CLIENT_ERROR unauthenticated") {
             return "wants a password (-Y)"
         }
         switch question {

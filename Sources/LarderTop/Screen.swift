@@ -107,7 +107,7 @@ enum Screen {
         Line("HIT%    hits of all reads since the last look"),
         Line("FULL%   bytes of items, of the memory limit"),
         Line("SLACK%  bytes of used chunks that no item asked for"),
-        Line("AGE     how long the oldest item of the class lies"),
+        Line("AGE     how long the item that goes next was not used"),
         Line("IDLE    since the client's last command"),
     ]
 

@@ -40,7 +40,7 @@ struct Target: Sendable, Equatable {
         switch place {
         case .unix(let path): Figures.printable(path.utf8)
         case .tcp(let host, let port):
-            Figures.printable((host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)").utf8)
+            Figures.printable((host.utf8.contains(0x3A) ? "[\(host)]:\(port)" : "\(host):\(port)").utf8)
         }
     }
 

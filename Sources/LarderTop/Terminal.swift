@@ -106,7 +106,8 @@ enum Environment {
     /// Whether what is written is read as UTF-8.
     static var isUTF8: Bool {
         let locale = Environment["LC_ALL"] ?? Environment["LC_CTYPE"] ?? Environment["LANG"] ?? ""
-        let name = locale.lowercased()
-        return name.contains("utf-8") || name.contains("utf8")
+        // As in en_GB.UTF-8@euro.
+        let encoding = locale.lowercased().drop { $0 != "." }.dropFirst().prefix { $0 != "@" }
+        return encoding == "utf-8" || encoding == "utf8"
     }
 }
