@@ -132,6 +132,8 @@ final class TLSService: Sendable {
         refreshed = Atomic(monotonicMicroseconds())
     }
 
+    deinit { current.withLock { $0.free() } }
+
     /// Reads the files again; connections from now on get what they say. On a fault nothing changes.
     func refresh() throws(TLSFault) {
         let new = try TLSContext(settings)

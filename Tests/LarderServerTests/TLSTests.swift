@@ -4,6 +4,9 @@ import Foundation
 import Testing
 
 @Suite struct TLSTests {
+    private static let scripts = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("Clients").path
+
     private func certificates() throws -> Certificates { try Certificates.shared.get() }
 
     private func withSecureDaemon(
@@ -49,6 +52,17 @@ import Testing
         }
     }
 
+    /// What OpenSSL has read ahead wakes no loop: 64 KiB fill the buffer, 256 KiB are a turn.
+    @Test(arguments: [(1, "20"), (4, "1000000")]) func readAhead(_ fills: Int, _ requests: String) throws {
+        let python = Surroundings.find("python3")
+        try Surroundings.require(python != nil, "python3")
+        try withSecureDaemon("", ["-t", "1", "-R", requests]) { daemon in
+            let words = [Self.scripts + "/tls_burst_client.py", "\(daemon.port)", "\(daemon.process.pid)"]
+            let said = try ChildProcess.run(python!, words + ["\(fills)"], upTo: 60)
+            #expect(said.ending == .exited(0) && said.output == "ok\n", "\(said.errors)")
+        }
+    }
+
     /// One who doesn't read for a while gets it all, and keeps nobody waiting.
     @Test func slowReader() throws {
         try withSecureDaemon("", ["-t", "1"]) { daemon in
@@ -90,8 +104,7 @@ import Testing
             try ChildProcess.run($0, ["-c", "import pymemcache, ssl"], upTo: 60).ending == .exited(0)
         }
         try Surroundings.require(there ?? false, "Python's pymemcache")
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("Clients/pymemcache_tls_client.py").path
+        let script = Self.scripts + "/pymemcache_tls_client.py"
         try withSecureDaemon(",ssl_session_cache") { daemon in
             let said = try ChildProcess.run(
                 python!, [script, String(daemon.port), certificates().path("first.crt")],
