@@ -6,6 +6,15 @@ public struct Session: ~Copyable {
     /// What of a session outlives an idle moment: a byte kept by the connection.
     public struct Standing: Sendable {
         public var isAuthenticated = false
+        /// What a client that tried to log in waits for, if anything.
+        enum Waiting: UInt8, Sendable {
+            case nothing
+            /// To hear that it was wrong.
+            case refusal
+            /// To be looked at.
+            case judgement
+        }
+        var waitsFor = Waiting.nothing
         public init() {}
     }
 

@@ -17,6 +17,9 @@ public enum Verdict: ~Copyable {
     case close
     /// Drop the connection at once, unwritten replies included.
     case abort
+    /// Write what there is, wipe the bytes consumed (they held a password), read nothing more, and call
+    /// `receive` again with the bytes not consumed after so many milliseconds.
+    case pause(milliseconds: Int)
     /// Only the server can do this; it appends its own answer where there is one, then goes on calling
     /// `receive`.
     case effect(Effect)
@@ -33,6 +36,17 @@ public enum Effect: Sendable {
     case setVerbosity(Int)
     /// The server answers `OK` or the error's text.
     case refreshCertificates
+    /// No answer: the bytes consumed held a password and are to be wiped.
+    case wipeInput
+}
+
+/// What becomes of a try to log in.
+public enum LoginAnswer: Sendable, Equatable {
+    case welcome
+    /// The wrong password; the client learns it after so long.
+    case refused(afterMilliseconds: Int)
+    /// Not looked at: too much was tried. To be asked again after so long, with `hasWaited`.
+    case askAgain(afterMilliseconds: Int)
 }
 
 /// Questions to the server, asked by `stats` and the admin commands; never on the request path.
@@ -47,13 +61,17 @@ public protocol ServerFacts: AnyObject, Sendable {
     func setMemoryLimit(megabytes: Int) -> Bool
     /// `stats reset` for what the server counts.
     func resetFigures()
-    /// Whether the `-Y` file has this user with this password.
-    func checkCredentials(user: Span<UInt8>, password: Span<UInt8>) -> Bool
+    /// Whether the `-Y` file has this user with this password. `descriptor` is the connection's number.
+    func checkCredentials(
+        user: Span<UInt8>, password: Span<UInt8>, descriptor: Int32, hasWaited: Bool
+    ) -> LoginAnswer
 }
 
 extension ServerFacts {
     /// Without a file of users nobody is let in.
-    public func checkCredentials(user: Span<UInt8>, password: Span<UInt8>) -> Bool { false }
+    public func checkCredentials(
+        user: Span<UInt8>, password: Span<UInt8>, descriptor: Int32, hasWaited: Bool
+    ) -> LoginAnswer { .refused(afterMilliseconds: 0) }
 }
 
 public struct ServerFigures: Sendable {

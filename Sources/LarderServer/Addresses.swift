@@ -2,6 +2,51 @@
 // opened.
 import Glibc
 
+/// Whom a client counts as where clients are counted by address: its IPv4 address; of IPv6 the network of 64
+/// bits, all of which is usually one customer's; one and the same for all unix sockets.
+struct PeerGroup: Hashable {
+    private var family: UInt8
+    private var bits: UInt64
+
+    static let none = PeerGroup(family: 0, bits: 0)
+
+    static func peer(_ descriptor: Int32) -> PeerGroup {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                let isKnown = getpeername(descriptor, address, &length) == 0
+                return isKnown ? PeerGroup(address) : PeerGroup(family: UInt8(AF_UNIX), bits: 0)
+            }
+        }
+    }
+
+    init(_ address: UnsafePointer<sockaddr>) {
+        let raw = UnsafeRawPointer(address)
+        switch Int32(address.pointee.sa_family) {
+        case AF_INET:
+            let place = raw + MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!
+            self.init(family: UInt8(AF_INET), bits: UInt64(place.load(as: UInt32.self)))
+        case AF_INET6:
+            let place = raw + MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+            let high = place.loadUnaligned(as: UInt64.self)
+            let middle = (place + 8).loadUnaligned(as: UInt32.self)
+            // An IPv4 client of a socket that serves both, ::ffff:1.2.3.4.
+            if high == 0, middle == UInt32(0xFFFF).bigEndian {
+                self.init(family: UInt8(AF_INET), bits: UInt64((place + 12).load(as: UInt32.self)))
+            } else {
+                self.init(family: UInt8(AF_INET6), bits: high)
+            }
+        default: self.init(family: UInt8(AF_UNIX), bits: 0)
+        }
+    }
+
+    init(family: UInt8, bits: UInt64) {
+        self.family = family
+        self.bits = bits
+    }
+}
+
 /// One end of a socket.
 struct SocketAddress {
     var family: Int32

@@ -5,7 +5,7 @@ import LarderProtocol
 import LarderStore
 
 /// How far a call of the session got.
-private enum Outcome {
+enum Outcome {
     /// Everything complete is answered; the rest, if any, is stashed.
     case waiting
     /// The client must read its replies, or others have their turn first; input is stashed.
@@ -163,8 +163,16 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 case .blocked: return park(.writing, place, left)
                 case .failed: return end(.error)
                 }
+            case .pause(let milliseconds):
+                wipe(place, received.consumed)
+                switch sendReplies() {
+                case .all: return pause(milliseconds, place, left)
+                case .blocked: return park(.writing, place, left)
+                case .failed: return end(.error)
+                }
             case .close: return closeAfterReplies()
             case .abort: return end(.error)
+            case .effect(.wipeInput): wipe(place, received.consumed)
             case .effect(let effect):
                 if carryOut(effect, session) { continue }
                 return .closed
@@ -188,6 +196,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         guard let conversation = ensureConversation(), conversation.keep(rest, count) else {
             return endWithoutMemory()
         }
+        if pointee.worker.pointee.server.doorkeeper != nil { guardSecrets(conversation, rest, count) }
         enter(conversation.pointee.session.pointee.isIdle && !holdsLine(rest, count) ? .reading : .receiving)
         return .waiting
     }
@@ -227,13 +236,13 @@ extension UnsafeMutablePointer where Pointee == Connection {
         return .parked
     }
 
-    private func end(_ reason: CloseReason) -> Outcome {
+    func end(_ reason: CloseReason) -> Outcome {
         close(reason)
         return .closed
     }
 
     /// The client learns why, if the socket takes it.
-    private func endWithoutMemory() -> Outcome {
+    func endWithoutMemory() -> Outcome {
         let text: StaticString = "SERVER_ERROR out of memory\r\n"
         if !pointee.isSecured { _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount) }
         pointee.worker.pointee.store.count(.readBufferOutOfMemory)
@@ -259,6 +268,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         case .refreshCertificates:
             worker.pointee.reply.pointee.append(server.refreshCertificates())
             return true
+        case .wipeInput: return true
         }
     }
 }

@@ -112,6 +112,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         worker.unlink(self)
         // The buffers it shared with others: nothing of this client may reach the next one.
         worker.forgetTurn()
+        if pointee.conversation?.pointee.holdsSecrets == true { wipeInput() }
         pointee.conversation?.destroy(store: worker.pointee.store)
         free(self)
     }

@@ -16,6 +16,8 @@ enum Phase: UInt8, CaseIterable {
     /// Has had its share of a turn; more of its requests wait.
     case resting
     case watching
+    /// Guessed a password and waits for the answer.
+    case pausing
 
     /// memcached's word for it in `stats conns`.
     var name: String {
@@ -26,6 +28,7 @@ enum Phase: UInt8, CaseIterable {
         case .writing: "conn_mwrite"
         case .resting: "conn_parse_cmd"
         case .watching: "conn_watch"
+        case .pausing: "conn_waiting"
         }
     }
 }

@@ -18,6 +18,8 @@ struct Conversation {
     var stashCapacity = 0
     var stashStart = 0
     var stashEnd = 0
+    /// The client has not logged in yet: what it sends may be its password.
+    var holdsSecrets = false
     /// The next connection in the worker's line of those that rest.
     var nextResting: UnsafeMutablePointer<Connection>?
 
@@ -46,7 +48,7 @@ extension UnsafeMutablePointer where Pointee == Conversation {
     func destroy(store: StoreClient) {
         dropBacklog(store: store)
         pointee.session.deinitialize(count: 1)
-        Glibc.free(pointee.stash)
+        freeStash()
         Glibc.free(self)
     }
 
@@ -62,10 +64,20 @@ extension UnsafeMutablePointer where Pointee == Conversation {
         pointee.hasBacklog = false
     }
 
+    /// Bytes that could be half a password don't outlive their use.
+    func wipeStash() {
+        if let stash = pointee.stash { explicit_bzero(stash, pointee.stashCapacity) }
+    }
+
+    private func freeStash() {
+        if pointee.holdsSecrets { wipeStash() }
+        Glibc.free(pointee.stash)
+    }
+
     /// Makes `count` bytes at `bytes` the stash; they may lie in the stash itself. False without memory.
     func keep(_ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Bool {
         guard count > 0, let bytes else {
-            Glibc.free(pointee.stash)
+            freeStash()
             pointee.stash = nil
             pointee.stashCapacity = 0
             pointee.stashStart = 0
@@ -79,7 +91,7 @@ extension UnsafeMutablePointer where Pointee == Conversation {
         }
         if count > pointee.stashCapacity {
             guard let larger = malloc(count) else { return false }
-            Glibc.free(pointee.stash)
+            freeStash()
             pointee.stash = larger
             pointee.stashCapacity = count
         }

@@ -15,6 +15,8 @@ enum Readiness {
     static let read = Int16(EV_READ)
     static let write = Int16(EV_WRITE)
     static let signal = Int16(EV_SIGNAL)
+    /// The other side has finished sending, or is gone; told without reading.
+    static let closed = Int16(EV_CLOSED)
     static let persist = Int16(EV_PERSIST)
 }
 

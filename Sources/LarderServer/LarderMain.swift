@@ -22,19 +22,26 @@ public enum Larder {
         let log = Log(verbosity: settings.verbosity)
         let inherited = InheritedSocket.take()
         for fault in inherited.faults { log.warning(fault) }
-        // As root, if it is root that starts: the key may be nobody else's to read.
+        // As root, if it is root that starts: keys and passwords may be nobody else's to read.
         let tls = settings.tls.isEnabled ? try TLSService(settings.tls) : nil
+        let doorkeeper = try settings.authFile.map { path throws(StartFailure) in
+            try Doorkeeper(path: path, log: log)
+        }
         let life = try ProcessSetup.apply(settings, log: log)
         for warning in settings.warnings { log.warning(warning) }
         for file in tls?.unreadable ?? [] {
             log.warning("\(file) can't be read again: certificates won't be refreshed")
+        }
+        if let doorkeeper, doorkeeper.isUnreadable {
+            log.warning("\(doorkeeper.path) can't be read again: SIGHUP won't change the passwords")
         }
         if !settings.withoutEffect.isEmpty {
             log.info("without effect here: \(settings.withoutEffect.joined(separator: ", "))")
         }
         let signals = try SignalSource()
         let server = try Server(
-            settings, log: log, life: life, tls: tls, inherited: inherited.sockets, signals: signals)
+            settings, log: log, life: life, tls: tls, doorkeeper: doorkeeper,
+            inherited: inherited.sockets, signals: signals)
         return server.run()
     }
 

@@ -94,6 +94,11 @@ enum OptionTable {
             "its access mode, octal (default: 700)") { s, text in
             s.unixMask = try Value.octal(text)
         },
+        letter("Y", "auth-file", .required("file"), .network, ["auth_enabled_ascii"],
+            "let in only who gives a password of this file, lines user:password;\n"
+                + "a client gives it by: set <any key> 0 0 <bytes>, value \"user password\"") { s, text in
+            s.authFile = try Value.path(text)
+        },
         letter("c", "conn-limit", .required("num"), .network, ["maxconns"],
             "connections at a time (default: \(initial.maxConnections))") { s, text in
             s.maxConnections = try Value.integer(text, in: 1...10_000_000)
@@ -214,7 +219,6 @@ enum OptionTable {
         asking("h", "help", .showHelp, "this text"),
         asking("V", "version", .showVersion, "the version"),
         asking("i", "license", .showLicence, "the licence"),
-        refused("Y", "auth-file", .required("file"), "password files are not there yet"),
         refused("S", "enable-sasl", .none, "SASL needs the binary protocol, which is not served"),
         refused("e", "memory-file", .required("file"), "keeping items over a restart is not there yet"),
         refused("N", "napi-ids", .required("num"), "choosing threads by NAPI id is not there"),

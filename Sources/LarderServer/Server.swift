@@ -18,6 +18,8 @@ public final class Server: @unchecked Sendable {
     let settings: Settings
     let log: Log
     let tls: TLSService?
+    /// Asks for passwords; nil without `-Y`.
+    let doorkeeper: Doorkeeper?
     let table: ConnectionTable
     let tally = Tally()
     let admin: AdminState
@@ -50,13 +52,14 @@ public final class Server: @unchecked Sendable {
     /// Opens the sockets and makes every part; nothing runs yet.
     init(
         _ settings: Settings, log: Log, life: ProcessLife, tls: TLSService? = nil,
-        inherited: [InheritedSocket] = [], signals: SignalSource? = nil
+        doorkeeper: Doorkeeper? = nil, inherited: [InheritedSocket] = [], signals: SignalSource? = nil
     ) throws(StartFailure) {
         self.settings = settings
         self.log = log
         self.life = life
         self.tls = tls
-        rereadables = [tls?.rereadable].compactMap { $0 }
+        self.doorkeeper = doorkeeper
+        rereadables = [doorkeeper?.rereadable, tls?.rereadable].compactMap { $0 }
         self.signals = signals
         guard let table = ConnectionTable(), let loop = EventLoop(), let wakeUp = WakeUp() else {
             throw .system("cannot start: \(errorText())")
@@ -74,6 +77,9 @@ public final class Server: @unchecked Sendable {
         events = .allocate(capacity: Self.eventCount)
         events.initialize(repeating: Event(), count: Self.eventCount)
         listeners = try ListenerSet(settings, inherited: inherited)
+        if doorkeeper != nil, listeners.listeners.contains(where: { $0.transport == .udp }) {
+            throw .usage("-Y: passwords are not asked for over UDP, and a UDP socket was handed over")
+        }
         var options = settings.sessionOptions
         options.unixTimeOfMomentZero = store.unixTimeOfMomentZero
         admin = AdminState(options: options)

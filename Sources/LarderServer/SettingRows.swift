@@ -49,7 +49,7 @@ extension Settings {
         Row("tcp_backlog") { "\($0.backlog)" },
         Row("binding_protocol") { $0.bindingProtocol == .auto ? "auto-negotiate" : "ascii" },
         Row("auth_enabled_sasl") { _ in "no" },
-        Row("auth_enabled_ascii") { _ in "no" },
+        Row("auth_enabled_ascii") { $0.authFile ?? "no" },
         Row("item_size_max") { "\($0.itemSizeMax)" },
         Row("maxconns_fast") { yesNo($0.maxconnsFast) },
     ]

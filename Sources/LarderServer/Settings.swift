@@ -52,6 +52,8 @@ public struct Settings: Sendable {
     public var requestsPerTurn = 20
     public var bindingProtocol = BindingProtocol.auto
     public var tls = TLSSettings()
+    /// Users and their passwords (`-Y`); nil: everybody who can connect is let in.
+    public var authFile: String?
 
     // MARK: Memory and items
 
@@ -162,6 +164,7 @@ extension Settings {
         options.allowsDumps = allowsDumps
         options.allowsWatch = allowsWatch
         options.allowsShutdown = allowsShutdown
+        options.requiresAuth = authFile != nil
         options.usesCAS = usesCAS
         options.defaultTTL = UInt32(defaultTTL)
         options.prefixDelimiter = prefixDelimiter

@@ -19,6 +19,12 @@ extension Settings {
         // Who asks for UDP on a port means that port for TCP too.
         if udpPort != 0, !portIsGiven { port = udpPort }
         try checkTLS()
+        if authFile != nil {
+            guard udpPort == 0 else { throw .usage("-Y: passwords are not asked for over UDP; leave out -U") }
+            guard bindingProtocol != .binary else {
+                throw .usage("-Y: needs the text protocol, not -B binary")
+            }
+        }
         if daemonize, !dumpsCore { makePathsAbsolute() }
     }
 
@@ -33,6 +39,7 @@ extension Settings {
         unixPath = absolute(unixPath)
         pidFile = absolute(pidFile)
         portFile = absolute(portFile)
+        authFile = absolute(authFile)
         tls.chainFile = absolute(tls.chainFile)
         tls.keyFile = absolute(tls.keyFile)
         tls.authorityFile = absolute(tls.authorityFile)

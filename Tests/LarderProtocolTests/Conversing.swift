@@ -12,8 +12,13 @@ final class StillServer: ServerFacts {
     func connectionRows() -> [ConnectionRow] { [] }
     func setMemoryLimit(megabytes: Int) -> Bool { false }
     func resetFigures() {}
-    func checkCredentials(user: Span<UInt8>, password: Span<UInt8>) -> Bool {
-        Bytes.equal(user, "ann") && Bytes.equal(password, "secret words")
+    func checkCredentials(
+        user: Span<UInt8>, password: Span<UInt8>, descriptor: Int32, hasWaited: Bool
+    ) -> LoginAnswer {
+        if Bytes.equal(user, "busy"), !hasWaited { return .askAgain(afterMilliseconds: 7) }
+        if Bytes.equal(user, "slow") { return .refused(afterMilliseconds: 9) }
+        let isRight = Bytes.equal(user, "ann") && Bytes.equal(password, "secret words")
+        return isRight ? .welcome : .refused(afterMilliseconds: 0)
     }
 }
 
@@ -25,6 +30,7 @@ struct Exchange: ~Copyable {
     var worker: WorkerContext
     private(set) var effects = [Effect]()
     private(set) var yields = 0
+    private(set) var pauses = [Int]()
     private(set) var flushes = 0
 
     init(memory: Int = 16 << 20, _ change: (inout SessionOptions) -> Void = { _ in }) {
@@ -66,6 +72,7 @@ struct Exchange: ~Copyable {
                 case .needInput: goesOn = false
                 case .flush: flushes += 1
                 case .yield: yields += 1
+                case .pause(let milliseconds): pauses.append(milliseconds)
                 case .effect(let effect): effects.append(effect)
                 case .close:
                     Self.drain(&buffer, into: &answer, worker.store)

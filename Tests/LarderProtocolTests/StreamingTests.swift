@@ -94,4 +94,16 @@ import Testing
                 + "CLIENT_ERROR authentication failure\r\n"
                 + "CLIENT_ERROR bad authentication token format\r\nSTORED\r\nEND\r\n")
     }
+
+    /// What the server says has to wait is answered after the pause, in its turn.
+    @Test func authenticationThatWaits() {
+        var exchange = Exchange { $0.requiresAuth = true }
+        exchange.check(
+            "set x 0 0 6\r\nslow x\r\nget a\r\nset x 0 0 6\r\nbusy x\r\n"
+                + "set x 0 0 16\r\nann secret words\r\nget a\r\n",
+            "CLIENT_ERROR authentication failure\r\nCLIENT_ERROR unauthenticated\r\n"
+                + "CLIENT_ERROR authentication failure\r\nSTORED\r\nEND\r\n")
+        #expect(exchange.pauses.prefix(2) == [9, 7])
+        #expect(exchange.worker.store.snapshot().counters[.authErrors, default: 0] > 0)
+    }
 }

@@ -99,6 +99,12 @@ enum UnsafeCode {
         "LarderServer/Mailbox.swift": Row(
             [.pointer, .uncheckedSendable],
             "what crosses threads stands behind its lock"),
+        "LarderServer/Connection+Login.swift": Row(
+            [.pointer],
+            "wipes passwords from the buffers they came in"),
+        "LarderServer/PasswordTable.swift": Row(
+            [.pointer, .uncheckedSendable],
+            "passwords in memory of their own, kept out of core files; never changes once made"),
         "LarderServer/Process.swift": Row(
             [.pointer],
             "passwd entries and C strings of the system"),

@@ -1,0 +1,55 @@
+// What a connection does about passwords: waits before it hears that one was wrong, and leaves none in
+// memory.
+import Glibc
+import LarderProtocol
+import LarderStore
+
+private let pauseOver: EventCallback = { _, why, argument in
+    let connection = argument!.assumingMemoryBound(to: Connection.self)
+    // Who doesn't wait for the answer gives its place to others.
+    if why & Readiness.closed != 0 { return connection.close(.normal) }
+    connection.enter(.reading)
+    connection.resume()
+}
+
+extension UnsafeMutablePointer where Pointee == Connection {
+    /// Reads nothing for a while, then goes on with the bytes not consumed.
+    func pause(_ milliseconds: Int, _ rest: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+        guard let conversation = ensureConversation(), conversation.keep(rest, count) else {
+            return endWithoutMemory()
+        }
+        guardSecrets(conversation, rest, count)
+        enter(.pausing)
+        let event = eventPointer
+        if pointee.event.ev_events != 0 { event.remove() }
+        pointee.worker.pointee.loop.assign(event, descriptor, Readiness.closed, pauseOver, self)
+        return event.add(milliseconds: milliseconds) ? .parked : end(.error)
+    }
+
+    /// Wipes the `count` bytes before `place`, which held a password, and what is left of them in the stash
+    /// they came from.
+    func wipe(_ place: UnsafeMutableRawPointer?, _ count: Int) {
+        guard let place else { return }
+        explicit_bzero(place - count, count)
+        guard let conversation = pointee.conversation, let stash = conversation.pointee.stash,
+            place < stash || place > stash + conversation.pointee.stashCapacity
+        else { return }
+        conversation.wipeStash()
+    }
+
+    /// The stash of a client that leaves may have been copied there, for a rest that never came.
+    func wipeInput() {
+        explicit_bzero(pointee.worker.pointee.input, Worker.inputCapacity)
+    }
+
+    /// What was kept of a client that has not logged in is kept in one place only.
+    func guardSecrets(
+        _ conversation: ConversationPointer, _ rest: UnsafeMutableRawPointer?, _ count: Int
+    ) {
+        conversation.pointee.holdsSecrets =
+            !conversation.pointee.session.pointee.standing.isAuthenticated
+        guard conversation.pointee.holdsSecrets, let rest, count > 0 else { return }
+        let input = pointee.worker.pointee.input
+        if rest >= input, rest < input + Worker.inputCapacity { explicit_bzero(rest, count) }
+    }
+}
