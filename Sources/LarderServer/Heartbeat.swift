@@ -22,11 +22,34 @@ enum Heartbeat {
     }
 }
 
+/// How a service manager that watches the daemon is kept content: told by each beat in which every thread has
+/// answered lately. When one hangs it hears nothing, and does what the unit says.
+struct Watchdog: Sendable {
+    let beatMilliseconds: Int
+    /// Microseconds of silence of a thread that are too many: what the service manager itself would wait for.
+    let patience: UInt64
+
+    /// nil: nobody watches.
+    init?(_ interval: Double? = ServiceNotifier.watchdogInterval()) {
+        guard let interval else { return nil }
+        beatMilliseconds = min(Heartbeat.intervalMilliseconds, max(20, Int(interval * 500)))
+        patience = min(Heartbeat.patience, UInt64(interval * 2_000_000))
+    }
+}
+
 extension Server {
     /// The main thread's beat.
     func beat() {
-        mainPulse.store(monotonicMicroseconds(), ordering: .relaxed)
+        let now = monotonicMicroseconds()
+        mainPulse.store(now, ordering: .relaxed)
         for worker in workers { worker.pointee.mailbox.post(.answer) }
+        guard let watchdog else { return }
+        let silent = Heartbeat.silent(pulses, now: now, patience: watchdog.patience)
+        if silent.isEmpty { life.isAlive() }
+        if silent != reportedSilent {
+            if !silent.isEmpty { log.error("no answer from \(silent.joined(separator: ", "))") }
+            reportedSilent = silent
+        }
     }
 
     /// From any thread, from the moment everything runs until it is taken down.

@@ -15,7 +15,9 @@ enum Help {
 
     static let text: String = {
         var text = "larder \(Version.larder), a cache that speaks memcached's text protocols\n"
-            + "Usage: larder [options]\n"
+            + "Usage: larder [options]             serve\n"
+            + "       larder top [address]...      watch daemons; see larder top --help\n"
+            + "       larder --health [address]    exit with 0 if the daemon there answers\n"
         for group in Option.Group.allCases {
             let members = OptionTable.all.filter { $0.group == group && isListed($0) }
             guard !members.isEmpty else { continue }

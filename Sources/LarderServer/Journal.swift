@@ -1,7 +1,7 @@
 // From the workers' rings to those who watch: takes the records out in the order in which they happened,
-// makes each a line once, and hands it to every watcher that asked for its kind. Runs on the main thread, by
-// a timer that exists only while somebody watches; a watcher that reads slowly loses lines and is told how
-// many.
+// makes each a line once, and hands it to every watcher that asked for its kind; at -vv the log is one more, of
+// requests. Runs on the main thread, by a timer that exists only while somebody watches; a watcher that reads
+// slowly loses lines and is told how many.
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -17,7 +17,9 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
     /// A connection that asked to watch, on its way to the main thread.
     private struct Enrolled {
         var count = 0
+        /// What the watchers asked for, and what the log wants.
         var kinds: UInt32 = 0
+        var logged: UInt32 = 0
         var waiting: [Watcher] = []
     }
 
@@ -60,7 +62,7 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
             guard state.count < Self.watchersMax else { return false }
             state.count += 1
             state.kinds |= kinds
-            log.setMask(state.kinds, in: EventKind.watchable.rawValue)
+            record(state)
             let watcher = Watcher(
                 descriptor: descriptor, stream: stream, kinds: kinds, since: log.nextSequence(),
                 bufferBytes: bufferBytes)
@@ -74,8 +76,16 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
 
     // MARK: On the main thread
 
-    /// Takes over those that enrolled.
+    /// Takes over those that enrolled, the log among them when it has become talkative.
     func welcome() {
+        let logged = server.log.showsRequests ? EventKind.rawcmds.rawValue : 0
+        let isNews = enrolled.withLock { state in
+            guard state.logged != logged else { return false }
+            state.logged = logged
+            record(state)
+            return true
+        }
+        if isNews, logged != 0 { schedule(Self.pauseMilliseconds.lowerBound) }
         let arrived = enrolled.withLock { state in
             defer { state.waiting = [] }
             return state.waiting
@@ -114,7 +124,7 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
         }
         for watcher in watchers { watcher.flush() }
         dismiss()
-        guard !watchers.isEmpty else { return }
+        guard !watchers.isEmpty || server.log.showsRequests else { return }
         // Busy times are looked after at once, quiet ones ever more seldom.
         let range = Self.pauseMilliseconds
         schedule(records > 0 ? range.lowerBound : min(pause * 2, range.upperBound))
@@ -134,6 +144,9 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
 
     private func deliver(_ record: EventRecord) {
         line.removeAll(keepingCapacity: true)
+        if record.kind == EventKind.rawcmds.rawValue {
+            server.log.debug("<\(record.descriptor) \(String(decoding: payload, as: UTF8.self))")
+        }
         for watcher in watchers where watcher.kinds & record.kind != 0 && record.sequence > watcher.since {
             if line.isEmpty { EventLine.append(record, payload: payload, to: &line) }
             if watcher.take(line) {
@@ -158,7 +171,12 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
         enrolled.withLock { state in
             state.count -= gone.count
             state.kinds = state.waiting.reduce(kinds) { $0 | $1.kinds }
-            log.setMask(state.kinds, in: EventKind.watchable.rawValue)
+            record(state)
         }
+    }
+
+    /// Lets the workers record what somebody wants.
+    private func record(_ state: Enrolled) {
+        log.setMask(state.kinds | state.logged, in: EventKind.watchable.rawValue)
     }
 }

@@ -38,9 +38,10 @@ public final class Log: Sendable {
     public func info(_ text: @autoclosure () -> String) {
         if verbosity >= 1 { write(.info, text()) }
     }
-    /// From -vv on: single connections.
+    var showsRequests: Bool { verbosity >= 2 }
+    /// From -vv on: single connections and requests.
     public func debug(_ text: @autoclosure () -> String) {
-        if verbosity >= 2 { write(.debug, text()) }
+        if showsRequests { write(.debug, text()) }
     }
 
     /// One line, one write: lines of several threads don't mix. What can't be written is lost.

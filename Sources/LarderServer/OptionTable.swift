@@ -209,7 +209,7 @@ enum OptionTable {
         letter("r", "enable-coredumps", .none, .process, [],
             "write a core file after a crash; it holds the cache's contents") { s, _ in s.dumpsCore = true },
         letter("v", "verbose", .optional("level"), .process, ["verbosity"],
-            "log more: what happens to the daemon; -vv: each connection too"
+            "log more: what happens to the daemon; -vv: each connection and request too"
         ) { s, text in
             s.verbosity = text.isEmpty ? s.verbosity + 1 : try Value.integer(text, in: 0...3)
         },

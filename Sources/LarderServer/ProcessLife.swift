@@ -47,6 +47,8 @@ public final class ProcessLife: Sendable {
     /// What can be read again is read again now; `reloaded` follows.
     func reloading() { notifier.reloading() }
     func reloaded() { notifier.readyAgain() }
+    /// Every thread has answered lately.
+    func isAlive() { notifier.watchdog() }
 
     /// The daemon begins to stop; `reason` is a few words.
     public func stopping(reason: String) {

@@ -97,7 +97,11 @@ extension Server: ServerFacts {
 
     // MARK: From workers
 
-    func setVerbosity(_ level: Int) { log.verbosity = level }
+    func setVerbosity(_ level: Int) {
+        log.verbosity = level
+        // The journal begins or ends to log requests.
+        wakeMain()
+    }
 
     func connectionBegins(_ connection: ConnectionPointer) {
         log.debug("<\(connection.descriptor) new \(connection.pointee.transport.name) client")

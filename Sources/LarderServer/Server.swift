@@ -42,6 +42,9 @@ public final class Server: @unchecked Sendable {
     /// What other threads may ask after, fixed before any of them runs.
     private(set) var mailboxes: [Mailbox] = []
     let mainPulse = Atomic<UInt64>(0)
+    let watchdog = Watchdog()
+    /// The threads whose silence is in the log.
+    var reportedSilent: [String] = []
     private var acceptor: Acceptor?
     private var datagrams: [DatagramsPointer] = []
     private(set) var journal: Journal?
@@ -139,13 +142,14 @@ public final class Server: @unchecked Sendable {
         }
         loop.assign(events + 2, -1, Readiness.persist, beatDue, this)
         if asksForPulse {
-            isReady = isReady && (events + 2).add(milliseconds: Heartbeat.intervalMilliseconds)
+            isReady = isReady && (events + 2).add(
+                milliseconds: watchdog?.beatMilliseconds ?? Heartbeat.intervalMilliseconds)
         }
         guard isReady else { throw .system("cannot watch the listening sockets: \(errorText())") }
     }
 
     /// Whether anybody wants to know who still answers; otherwise nobody is woken for it.
-    private var asksForPulse: Bool { settings.http != nil }
+    private var asksForPulse: Bool { settings.http != nil || watchdog != nil }
 
     // MARK: Life
 
@@ -171,6 +175,7 @@ public final class Server: @unchecked Sendable {
                 log.notice("metrics and a status page are at http://\(listener.address?.readable ?? "?")/")
             }
             csys_forget_startup_code()
+            journal?.welcome()
             loop.run()
             let isGraceful = stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue
             life.stopping(reason: isGraceful ? "gracefully" : "as told")

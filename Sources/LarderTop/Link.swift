@@ -42,6 +42,8 @@ final class Link {
     private var deadline = 0.0
     /// Larder's own version, asked once for each connection.
     private(set) var larderVersion: String?
+    /// The daemon has said something, be it a refusal.
+    private(set) var hasAnswered = false
 
     init(target: Target, credentials: String?) {
         self.target = target
@@ -156,6 +158,7 @@ final class Link {
             guard isBusy else { return fail("spoke without being asked") }
             do {
                 for answer in try reader.feed(chunk[..<count]) {
+                    hasAnswered = true
                     guard let question = awaited.popFirst() else { return fail("answered too much") }
                     if let fault = take(answer, to: question) { return fail(fault) }
                 }

@@ -71,11 +71,7 @@ final class Watch {
     /// Seconds after which a daemon that says nothing counts as down.
     private static let patience = 3.0
 
-    private static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    private static var now: Double { monotonicSeconds() }
 
     // MARK: Asking
 

@@ -1,10 +1,14 @@
 // The porch: hands the command line over and exits with what comes back. `larder top` watches daemons and
-// is none.
+// `larder --health` asks one how it is; neither is a daemon.
 import Glibc
 import LarderServer
 import LarderTop
 
-exit(
-    CommandLine.arguments.dropFirst().first == "top"
-        ? Top.run(Array(CommandLine.arguments.dropFirst(2)))
-        : Larder.run(Array(CommandLine.arguments.dropFirst())))
+let words = Array(CommandLine.arguments.dropFirst())
+let status =
+    switch words.first {
+    case "top": Top.run(Array(words.dropFirst()))
+    case "--health": Health.run(Array(words.dropFirst()))
+    default: Larder.run(words)
+    }
+exit(status)
