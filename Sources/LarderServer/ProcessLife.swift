@@ -47,6 +47,7 @@ public final class ProcessLife: Sendable {
     /// What can be read again is read again now; `reloaded` follows.
     func reloading() { notifier.reloading() }
     func reloaded() { notifier.readyAgain() }
+
     /// Every thread has answered lately.
     func isAlive() { notifier.watchdog() }
 
