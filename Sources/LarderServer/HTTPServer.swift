@@ -97,9 +97,16 @@ final class HTTPServer: @unchecked Sendable {
         bufferevent_incref(buffers)
         newcomers.append(buffers)
         event_active(events + 2, 0, 0)
-        if clients.count + newcomers.count >= Self.connectionsMax { pause() }
+        if !hasRoom {
+            forgetTheGone()
+            if !hasRoom { pause() }
+        }
         return buffers
     }
+
+    private var hasRoom: Bool { clients.count + newcomers.count < Self.connectionsMax }
+
+    private func forgetTheGone() { clients.removeAll { Self.inode($0.descriptor) != $0.inode } }
 
     fileprivate func meetNewcomers() {
         let now = monotonicMicroseconds() / 1_000_000
@@ -109,6 +116,7 @@ final class HTTPServer: @unchecked Sendable {
             let descriptor = bufferevent_getfd(buffers)
             // Without callbacks evhttp has let go of it already.
             if onRead != nil, let inode = Self.inode(descriptor) {
+                clients.removeAll { $0.descriptor == descriptor }
                 clients.append(Client(descriptor: descriptor, inode: inode, lastRequest: now))
             }
             bufferevent_decref(buffers)
@@ -130,12 +138,12 @@ final class HTTPServer: @unchecked Sendable {
         desk.beat()
         let now = monotonicMicroseconds() / 1_000_000
         let patience = isFull ? Self.patienceWhenFull : Self.patience
-        clients.removeAll { Self.inode($0.descriptor) != $0.inode }
+        forgetTheGone()
         for client in clients where now - client.lastRequest > patience {
             // evhttp reads the end of the connection and closes it.
             shutdown(client.descriptor, Int32(SHUT_RDWR))
         }
-        guard clients.count + newcomers.count < Self.connectionsMax else { return }
+        guard hasRoom else { return }
         isFull = false
         // Also after a failed accept.
         for listener in listeners { evconnlistener_enable(listener) }

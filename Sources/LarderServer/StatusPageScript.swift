@@ -47,7 +47,7 @@ extension StatusPage {
           ["Hit ratio", () => {
             const r = ratio((name) => lately(name) ?? 0), t = feed.totals;
             const ever = t.hits + t.misses ? words("percent", t.hits / (t.hits + t.misses)) : "–";
-            return [r === null ? ["–", ""] : say.percent(r), ever + " since the start", r];
+            return [r === null ? ["–", ""] : say.percent(r), ever + " so far", r];
           }],
           ["Memory", () => {
             const { limit, pagesFree, pageSize } = feed.totals, used = limit - pagesFree * pageSize;
@@ -157,7 +157,7 @@ extension StatusPage {
           $("pause").setAttribute("aria-pressed", paused);
           if (paused) pill("Paused", "");
         });
-        new ResizeObserver(show).observe($("graphs"));
+        new ResizeObserver(() => requestAnimationFrame(show)).observe($("graphs"));
         ask();
 
         """#

@@ -9,14 +9,14 @@ extension StatusPage {
           --bg: #f4f1eb; --card: #fffefb; --ink: #1f1b16; --soft: #625a4f; --line: #e2dccf; --edge: #8d8374;
           --accent: #a3471a; --good: #1a6338; --goodbg: #dff0e2; --bad: #9c1c1c; --badbg: #fae1de;
           --c0: #2a6db3; --c1: #c2483a; --c2: #b0720a; --c3: #7a4ba8; --c4: #11807a; --c5: #ad3f79;
-          --free: #cfc7b8;
+          --free: #978c7c;
         }
         @media (prefers-color-scheme: dark) {
           :root {
             --bg: #141210; --card: #1e1b18; --ink: #f3eee6; --soft: #b5ab9d; --line: #37322c; --edge: #857b6e;
             --accent: #f0a26b; --good: #93dda9; --goodbg: #1b3324; --bad: #ffb3aa; --badbg: #4a1c19;
             --c0: #6aa9ea; --c1: #f08474; --c2: #e6b24d; --c3: #b896e6; --c4: #4cc0b1; --c5: #ea8dbe;
-            --free: #4b443c;
+            --free: #776d61;
           }
         }
         .c0 { --c: var(--c0); } .c1 { --c: var(--c1); } .c2 { --c: var(--c2); }

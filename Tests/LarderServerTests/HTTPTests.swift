@@ -245,6 +245,18 @@ extension HTTPAnswer {
         }
     }
 
+    /// Many short connections are no crowd: each is gone before the next one comes.
+    @Test func shortConnectionsDoNotWaitForEachOther() throws {
+        try withDaemon("--http=-1") { daemon in
+            let began = Clock.now
+            for _ in 0..<20 * HTTPServer.connectionsMax {
+                let status = try daemon.http("/healthz").status
+                #expect(status == 200)
+            }
+            #expect(Clock.now - began < 15)
+        }
+    }
+
     @Test func badAddressesAreRefused() {
         for text in ["0", "65536", "x", "localhost", "[::1]", "::1", "1.2.3.4:0", "1.2.3.4:x", "", "-2"] {
             #expect(throws: StartFailure.self, "\(text)") { try OptionParser.parse(["--http=\(text)"]) }
