@@ -27,7 +27,7 @@ enum Help {
         return text
     }()
 
-    private static func isListed(_ option: Option) -> Bool {
+    static func isListed(_ option: Option) -> Bool {
         switch option.status {
         case .works: !option.help.isEmpty
         // "no_drop_privileges" would tell memcached's test tools that there is a filter to drop.

@@ -155,8 +155,9 @@ public final class Server: @unchecked Sendable {
 
     /// Serves until it is told to stop; returns the exit status.
     public func run() -> Int32 {
-        for mailbox in mailboxes { mailbox.pulse.store(monotonicMicroseconds(), ordering: .relaxed) }
-        beat()
+        let now = monotonicMicroseconds()
+        mainPulse.store(now, ordering: .relaxed)
+        for mailbox in mailboxes { mailbox.pulse.store(now, ordering: .relaxed) }
         var threads: [Thread] = []
         let keeper = Housekeeper(store)
         for worker in workers {
