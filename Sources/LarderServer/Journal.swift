@@ -1,7 +1,7 @@
 // From the workers' rings to those who watch: takes the records out in the order in which they happened,
-// makes each a line once, and hands it to every watcher that asked for its kind; at -vv the log is one more, of
-// requests. Runs on the main thread, by a timer that exists only while somebody watches; a watcher that reads
-// slowly loses lines and is told how many.
+// makes each a line once, and hands it to every watcher that asked for its kind; at -vv the log is one more,
+// of requests. Runs on the main thread, by a timer that exists only while somebody watches; a watcher that
+// reads slowly loses lines and is told how many.
 import Glibc
 import LarderProtocol
 import LarderStore

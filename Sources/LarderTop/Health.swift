@@ -5,8 +5,8 @@ public enum Health {
     /// Seconds a daemon may take: less than what supervisors commonly allow.
     private static let patience = 3.0
 
-    /// Runs as `arguments` (without `larder --health`) say; returns the exit status: 0 when the daemon answers,
-    /// 1 when it doesn't, 64 for a command line that makes no sense.
+    /// Runs as `arguments` (without `larder --health`) say; returns the exit status: 0 when the daemon
+    /// answers, 1 when it doesn't, 64 for a command line that makes no sense.
     public static func run(_ arguments: [String]) -> Int32 {
         guard arguments.count <= 1 else { return say(.error, "larder --health: one address at most", 64) }
         var target = Target.usual

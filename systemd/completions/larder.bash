@@ -10,11 +10,11 @@ _larder() {
         temporary_ttl= tail_repair_time= read_buf_mem_limit= resp_obj_mem_limit= inline_ascii_resp
         no_inline_ascii_resp relaxed_privileges modern"
     local options="-p -U -l -s -a -c -b -R -B -Z -m -M -I -f -n -L -C -F -X -W -A -D -t -d -P -u -k -r -v -h -V -i -o
-        --port --udp-port --listen --unix-socket --unix-mask --conn-limit --listen-backlog --max-reqs-per-
-        event --http --protocol --enable-ssl --memory-limit --disable-evictions --max-item-size --slab-
-        growth-factor --slab-min-size --enable-largepages --disable-cas --disable-flush-all --disable-
-        dumping --disable-watch --enable-shutdown --threads --daemon --pidfile --user --lock-memory
-        --enable-coredumps --verbose --help --version --license --extended --health"
+        --port --udp-port --listen --unix-socket --unix-mask --conn-limit --listen-backlog
+        --max-reqs-per-event --http --protocol --enable-ssl --memory-limit --disable-evictions
+        --max-item-size --slab-growth-factor --slab-min-size --enable-largepages --disable-cas
+        --disable-flush-all --disable-dumping --disable-watch --enable-shutdown --threads --daemon --pidfile
+        --user --lock-memory --enable-coredumps --verbose --help --version --license --extended --health"
     if [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == top ]]; then
         options="-d --delay -n --count -b --batch -w --view -s --sort -Y --auth-file -h --help"
         case $prev in
