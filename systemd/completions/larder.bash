@@ -9,8 +9,8 @@ _larder() {
         lru_maintainer no_lru_maintainer hot_lru_pct= warm_lru_pct= hot_max_factor= warm_max_factor=
         temporary_ttl= tail_repair_time= read_buf_mem_limit= resp_obj_mem_limit= inline_ascii_resp
         no_inline_ascii_resp relaxed_privileges modern"
-    local options="-p -U -l -s -a -c -b -R -B -Z -m -M -I -f -n -L -C -F -X -W -A -D -t -d -P -u -k -r -v -h -V -i -o
-        --port --udp-port --listen --unix-socket --unix-mask --conn-limit --listen-backlog
+    local options="-p -U -l -s -a -Y -c -b -R -B -Z -m -M -I -f -n -L -C -F -X -W -A -D -t -d -P -u -k -r -v -h -V -i
+        -o --port --udp-port --listen --unix-socket --unix-mask --auth-file --conn-limit --listen-backlog
         --max-reqs-per-event --http --protocol --enable-ssl --memory-limit --disable-evictions
         --max-item-size --slab-growth-factor --slab-min-size --enable-largepages --disable-cas
         --disable-flush-all --disable-dumping --disable-watch --enable-shutdown --threads --daemon --pidfile
@@ -31,7 +31,7 @@ _larder() {
             [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
             ;;
         -u | --user) COMPREPLY=($(compgen -u -- "$cur")) ;;
-        -s | -P) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        -s | -P | -Y) COMPREPLY=($(compgen -f -- "$cur")) ;;
         -B | --protocol) COMPREPLY=($(compgen -W "auto ascii" -- "$cur")) ;;
         *)
             [[ $COMP_CWORD -eq 1 ]] && options="top $options"

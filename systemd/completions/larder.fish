@@ -7,6 +7,7 @@ complete -c larder -n 'not __fish_seen_subcommand_from top' -s U -l udp-port -r 
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s l -l listen -r -d 'address[:port] to listen on, a comma list, may be repeated'
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s s -l unix-socket -r -F -d 'unix socket to listen on, instead of the network'
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s a -l unix-mask -r -d 'its access mode, octal'
+complete -c larder -n 'not __fish_seen_subcommand_from top' -s Y -l auth-file -r -F -d 'let in only who gives a password of this file, lines user:password'
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s c -l conn-limit -r -d 'connections at a time'
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s b -l listen-backlog -r -d 'connections waiting to be accepted'
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s R -l max-reqs-per-event -r -d 'requests of one connection answered before others are served'
