@@ -41,7 +41,7 @@ extension StatusPage {
         // Marks of the vertical axis: two to five round numbers, the greatest not below `top`.
         const marks = (top, step) => {
           const rough = top / 4, power = step ** Math.floor(Math.log(rough) / Math.log(step));
-          const choices = step === 1024 ? [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] : [1, 2, 2.5, 5, 10];
+          const choices = step === 1024 ? [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] : [1, 2, 5, 10];
           const by = power * choices.find((c) => c * power >= rough * .9999);
           const list = [];
           for (let n = 0; n < top + by * .999; n += by) list.push(n);

@@ -6,8 +6,8 @@ import Testing
 @Suite struct PrometheusTests {
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let root = tests.deletingLastPathComponent().deletingLastPathComponent()
-    private static let rules = root.appendingPathComponent("systemd/alerts.yml").path
-    private static let dashboard = root.appendingPathComponent("systemd/grafana.json").path
+    private static let rules = root.appendingPathComponent("systemd/prometheus/alerts.yml").path
+    private static let dashboard = root.appendingPathComponent("systemd/grafana/larder.json").path
 
     private static func promtool(_ arguments: [String]) throws -> String {
         let promtool = Surroundings.find("promtool")
