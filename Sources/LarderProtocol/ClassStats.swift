@@ -9,6 +9,7 @@ public struct ClassFacts: Sendable {
     public let options: StatsOptions
 }
 
+/// The rows of `stats items` and `stats slabs`.
 public enum ClassStats {
     public typealias Row = StatRow<ClassFacts>
 

@@ -99,6 +99,7 @@ public enum StoreCommand: UInt8, Sendable {
     static let words = ["set", "add", "replace", "append", "prepend", "cas"]
 }
 
+/// Which command deleted an item.
 public enum DeleteCommand: UInt8, Sendable {
     case delete, md
     static let words = ["delete", "md"]

@@ -2,6 +2,7 @@
 // otherwise, a row shows the nearest thing that is true, and 0 where nothing of the kind happens.
 import LarderStore
 
+/// The rows of plain `stats`.
 public enum GeneralStats {
     public typealias Row = StatRow<StatsFacts>
 

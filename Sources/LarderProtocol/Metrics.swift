@@ -57,6 +57,7 @@ struct ClassMetricFamily: Sendable {
     let lines: [(labels: String, source: Source)]
 }
 
+/// The same figures as Prometheus reads them.
 public enum Metrics {
     /// The media type of the text.
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8"

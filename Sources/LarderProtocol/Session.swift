@@ -2,6 +2,7 @@
 // operations, asks the store to fetch what they will touch, and executes them in order.
 import LarderStore
 
+/// A client's conversation: takes what was received, appends what is to be sent.
 public struct Session: ~Copyable {
     /// What of a session outlives an idle moment: a byte kept by the connection.
     public struct Standing: Sendable {
@@ -45,6 +46,7 @@ public struct Session: ~Copyable {
 
     public init(_ standing: Standing = Standing()) { self.standing = standing }
 
+    /// What a call of `receive` did, and what its caller has to do.
     public struct Received: ~Copyable {
         /// Bytes of the input that are done with.
         public var consumed: Int

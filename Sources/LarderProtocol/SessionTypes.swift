@@ -74,6 +74,7 @@ extension ServerFacts {
     ) -> LoginAnswer { .refused(afterMilliseconds: 0) }
 }
 
+/// What only the server knows of what `stats` says.
 public struct ServerFigures: Sendable {
     public var pid = 0
     public var uptimeSeconds: UInt64 = 0
@@ -115,6 +116,7 @@ public struct ServerFigures: Sendable {
     public init() {}
 }
 
+/// What `stats` says of TLS.
 public struct TLSFigures: Sendable {
     /// Handshakes that no earlier session shortened.
     public var newSessions: UInt64
@@ -133,6 +135,7 @@ public struct TLSFigures: Sendable {
     }
 }
 
+/// A connection as `stats conns` shows it.
 public struct ConnectionRow: Sendable {
     public var descriptor = 0
     /// memcached's spelling: `tcp:127.0.0.1:1234`, `tcp6:[::1]:1234`, `unix:/path`, `udp:...`.

@@ -2,6 +2,7 @@
 // ended.
 import Glibc
 
+/// The daemon as a program.
 public enum Larder {
     /// Runs as `arguments` (without the program's name) say; returns the exit status.
     public static func run(_ arguments: [String]) -> Int32 {

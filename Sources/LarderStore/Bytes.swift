@@ -2,6 +2,7 @@
 // itself needs no unsafe code. Every function checks its range once and then reads inside it.
 import Glibc
 
+/// Reads and scans of network bytes, bounds-checked.
 public enum Bytes {
     /// Index of the first `\n` at or after `start`; nil if there is none.
     @inlinable @inline(__always)

@@ -2,6 +2,7 @@
 // place.
 import Glibc
 
+/// An item while its stripe is locked for the caller. Ends with the call it was lent for.
 @safe
 public struct LockedItem: ~Copyable {
     private let client: StoreClient

@@ -30,6 +30,7 @@ public struct Fetched: Sendable {
     }
 }
 
+/// What a write does with an item that is there, or is not.
 public enum WriteMode: UInt8, Sendable, BitwiseCopyable {
     case set, add, replace, append, prepend
 }
@@ -52,6 +53,7 @@ public struct WriteRequest: Sendable {
     public init() {}
 }
 
+/// What became of a write.
 public struct WriteOutcome: Sendable {
     public enum Status: UInt8, Sendable {
         case stored, notStored, exists, notFound

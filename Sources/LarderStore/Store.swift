@@ -2,6 +2,7 @@
 import Glibc
 import Synchronization
 
+/// Why there is no store.
 public enum StoreError: Error {
     /// The address space for the limit can't be had.
     case noMemory

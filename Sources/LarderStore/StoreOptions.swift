@@ -1,5 +1,6 @@
 // What the store can be told at its start; the server's settings are turned into this.
 
+/// What a store is told at start.
 public struct StoreOptions: Sendable {
     /// Bytes for everything that grows with items: chunks, index, ghosts (`-m`).
     public var memoryLimit = 64 << 20

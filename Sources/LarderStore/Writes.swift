@@ -27,7 +27,7 @@ extension StoreClient {
 
     /// Memory for a value that comes in pieces; nil if it can never fit. No memory is taken before the first
     /// byte comes.
-    /// - Parameter choosesCAS: the request that will commit it has a `newCAS`.
+    /// `choosesCAS`: the request that will commit it has a `newCAS`.
     public func reserve(
         _ key: Span<UInt8>, hash: UInt64, valueLength: Int, choosesCAS: Bool = false
     ) -> Reservation? {
