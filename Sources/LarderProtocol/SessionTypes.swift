@@ -62,9 +62,8 @@ public protocol ServerFacts: AnyObject, Sendable {
     /// `stats reset` for what the server counts.
     func resetFigures()
     /// Whether the `-Y` file has this user with this password. `descriptor` is the connection's number.
-    func checkCredentials(
-        user: Span<UInt8>, password: Span<UInt8>, descriptor: Int32, hasWaited: Bool
-    ) -> LoginAnswer
+    func checkCredentials(user: Span<UInt8>, password: Span<UInt8>, descriptor: Int32, hasWaited: Bool)
+        -> LoginAnswer
 }
 
 extension ServerFacts {

@@ -52,10 +52,11 @@ import Testing
         }
     }
 
-    @Test func aPasswordIsSaid() throws {
+    @Test(arguments: [Daemon.Kind.larder, .oracle]) func aPasswordIsSaid(_ kind: Daemon.Kind) throws {
         let folder = try TemporaryFolder()
         try "ada:lovelace\nx:y\n".write(toFile: folder.path("users"), atomically: true, encoding: .utf8)
-        guard let daemon = try? Daemon(["-Y", folder.path("users")], kind: .oracle) else { return }
+        chmod(folder.path("users"), 0o600)
+        let daemon = try Daemon(["-Y", folder.path("users")], kind: kind)
         let place = "127.0.0.1:\(daemon.port)"
         let (ending, lines) = try batch([place])
         #expect(ending == .exited(69) && lines[2].hasSuffix("down: wants a password (-Y)"), "\(lines)")
