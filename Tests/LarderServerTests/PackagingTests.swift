@@ -98,7 +98,8 @@ import Testing
         let files = Self.files(below: folder.path("root"))
         for name in ["usr/local/bin/larder", "etc/systemd/system/larder.service", "etc/default/larder",
             "etc/systemd/system/larder@.service", "usr/local/share/man/man1/larder.1.gz",
-            "usr/local/share/bash-completion/completions/larder", "usr/local/share/larder/alerts.yml"] {
+            "usr/local/share/bash-completion/completions/larder",
+            "usr/local/share/larder/prometheus/alerts.yml"] {
             #expect(files.contains(name), "\(name) is not there")
         }
         let unit = try String(
