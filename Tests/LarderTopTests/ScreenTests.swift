@@ -110,6 +110,13 @@ import Testing
         #expect(reading.rates.gets == 1000 && reading.rate("get_hits", of: 3) == 3)
     }
 
+    @Test func anotherProcessIsNotMeasuredByTheLast() {
+        var reading = Reading(name: "a")
+        reading.take(sample(10))
+        reading.take(sample(11, pid: "2"))
+        #expect(reading.rates.gets == nil && reading.isUp)
+    }
+
     @Test func nothingFromOutsideReachesTheTerminalRaw() {
         // Such a value can't come out of the reader; figures that are no numbers can.
         for value in ["x", "", "-5", "1e308", "18446744073709551615", "nan"] {
