@@ -17,7 +17,7 @@ _Static_assert(OSSL_SYSTEM_FAULT == SSL_ERROR_SYSCALL, "same");
     X(SSL_CTX_set_ciphersuites) X(SSL_CTX_set_verify) X(SSL_CTX_set_session_id_context) \
     X(SSL_CTX_set_num_tickets) X(SSL_new) X(SSL_set_fd) X(SSL_set_accept_state) X(SSL_set_verify) \
     X(SSL_do_handshake) X(SSL_read) X(SSL_write) X(SSL_get_error) X(SSL_has_pending) X(SSL_session_reused) \
-    X(SSL_shutdown) X(SSL_free) X(ERR_get_error) X(ERR_error_string_n) X(ERR_clear_error)
+    X(SSL_shutdown) X(SSL_free) X(ERR_get_error) X(ERR_peek_error) X(ERR_error_string_n) X(ERR_clear_error)
 
 #define FIELD(name) __typeof__(&name) name;
 // Written once by ossl_load, before there are threads.
@@ -48,7 +48,7 @@ SSL_CTX *ossl_context_new(int version) {
     SSL_CTX *context = lib.SSL_CTX_new(lib.TLS_server_method());
     if (context == NULL) return NULL;
     lib.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, version, NULL);
-    lib.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    lib.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     lib.SSL_CTX_ctrl(
         context, SSL_CTRL_MODE,
         SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS, NULL);
@@ -127,7 +127,12 @@ int ossl_write(SSL *connection, const void *bytes, int count) {
     return lib.SSL_write(connection, bytes, count);
 }
 
-int ossl_why(const SSL *connection, int result) { return lib.SSL_get_error(connection, result); }
+int ossl_why(const SSL *connection, int result) {
+    int why = lib.SSL_get_error(connection, result);
+    if (why == SSL_ERROR_SSL && ERR_GET_REASON(lib.ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return OSSL_GONE;
+    return why;
+}
 
 int ossl_has_pending(const SSL *connection) { return lib.SSL_has_pending(connection); }
 

@@ -13,6 +13,8 @@ struct TLSTail {
     var isOpen = false
     /// How it ended, if it did: there is nothing more to read, though what was read is still answered.
     var end: CloseReason?
+    /// Nobody is there to be told goodbye.
+    var isGone = false
     /// What a reply that was not taken waits for. Nearly always to write.
     var writeReadiness = Readiness.write
 }
@@ -86,6 +88,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         pointee.worker.pointee.server.connectionFaults(self) {
             isProtocol ? stream.takeError() : system == 0 ? "closed by the client" : errorText(system)
         }
+        stream.forgetError()
     }
 
     /// Before the descriptor is closed.
@@ -93,7 +96,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         guard let stream = tail.pointee.stream else { return }
         tail.pointee.stream = nil
         if !tail.pointee.isOpen { pointee.worker.pointee.handshakes -= 1 }
-        stream.end(politely: tail.pointee.isOpen && tail.pointee.end != .error)
+        stream.end(politely: tail.pointee.isOpen && tail.pointee.end != .error && !tail.pointee.isGone)
     }
 
     // MARK: Reading
@@ -160,8 +163,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 // An answer of TLS's own is stuck: read again when it is gone.
                 if !listen(for: Readiness.write) { tail.pointee.end = .error }
                 return total
-            case .ended:
+            case .ended(let isGone):
                 tail.pointee.end = .normal
+                tail.pointee.isGone = isGone
                 return total
             case .failed(let isProtocol):
                 tail.pointee.end = .error

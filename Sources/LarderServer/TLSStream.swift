@@ -16,9 +16,10 @@ struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; 
         /// So many bytes; for a handshake: it is over.
         case done(Int)
         case wantsRead, wantsWrite
-        /// The client has said that this is the end, or is simply gone.
-        case ended
-        /// OpenSSL's error is kept until `takeError`; nothing but `end` may follow.
+        /// The client has said that this is the end; `isGone`: it is gone without a word.
+        case ended(isGone: Bool)
+        /// Nothing but `end` may follow. OpenSSL keeps the error for the thread, and would find it again when
+        /// another connection has to wait: take it, forget it or end at once.
         case failed(isProtocol: Bool)
     }
 
@@ -43,7 +44,10 @@ struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; 
         switch ossl_why(connection, result) {
         case OSSL_WANTS_READ: return .wantsRead
         case OSSL_WANTS_WRITE: return .wantsWrite
-        case OSSL_ENDED: return .ended
+        case OSSL_ENDED: return .ended(isGone: false)
+        case OSSL_GONE:
+            ossl_forget_errors()
+            return .ended(isGone: true)
         case OSSL_FAULT: return .failed(isProtocol: true)
         default: return .failed(isProtocol: false)
         }
@@ -56,6 +60,8 @@ struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; 
 
     /// What the last failure was about, in words.
     func takeError() -> String { TLSContext.takeError() }
+
+    func forgetError() { ossl_forget_errors() }
 
     /// Gives everything back. `politely`: the peer is told, unless its socket takes nothing more.
     consuming func end(politely: Bool) {

@@ -86,6 +86,7 @@ final class Watcher {
                 lines.removeFirst(sent)
                 return
             case .ended, .failed:
+                stream.forgetError()
                 hasFailed = true
                 isGone = true
             }
@@ -104,8 +105,11 @@ final class Watcher {
                 switch stream.read(buffer.baseAddress!, buffer.count) {
                 case .done: continue
                 case .wantsRead, .wantsWrite: return true
-                case .ended: return false
+                case .ended(let isGone):
+                    hasFailed = isGone
+                    return false
                 case .failed:
+                    stream.forgetError()
                     hasFailed = true
                     return false
                 }

@@ -17,6 +17,8 @@ const char *ossl_load(void);
 #define OSSL_WANTS_WRITE 3
 #define OSSL_SYSTEM_FAULT 5
 #define OSSL_ENDED 6
+// Not OpenSSL's: the socket ended without a word of TLS.
+#define OSSL_GONE 100
 
 // MARK: What all connections share
 
