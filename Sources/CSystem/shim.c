@@ -1,12 +1,13 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 #include <grp.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <link.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +31,26 @@ pid_t csys_fork(void) { return fork(); }
 int csys_drop_groups(void) { return setgroups(0, NULL); }
 
 int csys_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int csys_empty_bounding_set(void) {
+    int failed = 0;
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) failed = -1;
+    }
+    return failed;
+}
+
+int csys_drop_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return (int)syscall(SYS_capset, &header, none);
+}
+
+long csys_filter_system_calls(const struct sock_filter *program, unsigned short count) {
+    struct sock_fprog filter = {count, (struct sock_filter *)program};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
+}
 
 int csys_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); }
 

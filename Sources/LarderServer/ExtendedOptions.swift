@@ -48,6 +48,12 @@ extension OptionTable {
         word("track_sizes", rows: ["track_sizes"], help: "count items by size for \"stats sizes\"") { s, _ in
             s.tracksSizes = true
         },
+        word("drop_privileges", rows: ["drop_privileges"],
+            help: "refuse system calls that serving doesn't need (default);\n"
+                + "with no_ in front of it: don't; debuggers and sanitizers may want that") { s, _ in
+            s.filtersSystemCalls = .required
+        },
+        word("no_drop_privileges", rows: ["drop_privileges"]) { s, _ in s.filtersSystemCalls = .never },
         word("watcher_logbuf_size", .required("KB"), rows: ["watcher_logbuf_size"],
             help: "how far a watcher may lag behind (default: 256)") { s, text in
             s.tuning.watcherBufferBytes = try Value.integer(text, in: 1...(1 << 21)) << 10
@@ -121,7 +127,6 @@ extension OptionTable {
         knob("inline_ascii_resp", rows: ["inline_ascii_response"]),
         knob("no_inline_ascii_resp", rows: ["inline_ascii_response"]),
         knob("relaxed_privileges"),
-        knob("no_drop_privileges"),
     ]
 
     /// Words that set several knobs at once.
@@ -151,7 +156,6 @@ extension OptionTable {
             "storing items on disk is not there")
         + refused(
             ["proxy_config", "proxy_arg", "proxy_uring", "proxy_memprofile"], "the proxy is not there")
-        + refused(["drop_privileges"], "the system call filter is not there yet")
         + refused(["sock_cookie_id"], "marking sockets is not there")
 
     // MARK: Building entries

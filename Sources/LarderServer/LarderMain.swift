@@ -43,6 +43,7 @@ public enum Larder {
         let server = try Server(
             settings, log: log, life: life, tls: tls, doorkeeper: doorkeeper,
             inherited: inherited.sockets, signals: signals)
+        ProcessSetup.renounceCapabilities(log)
         return server.run()
     }
 

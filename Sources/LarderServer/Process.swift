@@ -36,15 +36,27 @@ enum ProcessSetup {
         try raiseDescriptorLimit(settings)
         if settings.locksMemory { raise(__RLIMIT_MEMLOCK, to: unlimited) }
         if isRoot {
+            // A container's root may lack the right to; what it has not got it can't give either.
+            if csys_empty_bounding_set() != 0 { log.info("the bounding set stays as it is: \(errorText())") }
             try become(settings.user ?? "")
         } else if let user = settings.user {
             log.info("-u \(user) has no effect: only root can change its user")
         }
         if csys_no_new_privileges() != 0 { log.warning("cannot renounce new privileges: \(errorText())") }
-        if settings.dumpsCore, csys_set_dumpable(1) != 0 { log.warning("no core files: \(errorText())") }
+        // Whoever is not dumpable is not to be read by a debugger of the same user either.
+        if csys_set_dumpable(settings.dumpsCore ? 1 : 0) != 0 {
+            log.warning("\(settings.dumpsCore ? "no core files" : "a debugger could read the memory"): "
+                + errorText())
+        }
         let parent = settings.daemonize ? try daemonize(keepsDirectory: settings.dumpsCore) : nil
         if settings.locksMemory { lockMemory(settings, log) }
         return ProcessLife(settings: settings, log: log, parent: parent)
+    }
+
+    /// The last of it, once the ports are open, for which a capability may have been needed. Before there are
+    /// threads: each has capabilities of its own, from the one that starts it.
+    static func renounceCapabilities(_ log: Log) {
+        if csys_drop_capabilities() != 0 { log.warning("cannot renounce capabilities: \(errorText())") }
     }
 
     // MARK: Limits

@@ -168,6 +168,7 @@ public final class Server: @unchecked Sendable {
         }
         let keeping = Thread("larder-keeper") { keeper.run() }
         let serving = http.flatMap { http in Thread("larder-http") { http.run() } }
+        var isSafe = false
         let isComplete =
             threads.count == workers.count && keeping != nil && (http == nil || serving != nil)
         if isComplete {
@@ -177,7 +178,9 @@ public final class Server: @unchecked Sendable {
             }
             csys_forget_startup_code()
             journal?.welcome()
-            loop.run()
+            // Now that all threads exist, and before the first client is taken in.
+            isSafe = filterSystemCalls()
+            if isSafe { loop.run() }
             let isGraceful = stopReason.load(ordering: .relaxed) == StopReason.graceful.rawValue
             life.stopping(reason: isGraceful ? "gracefully" : "as told")
         } else {
@@ -192,7 +195,7 @@ public final class Server: @unchecked Sendable {
         serving?.join()
         takeDown()
         life.ended()
-        return isComplete ? 0 : 71
+        return isComplete && isSafe ? 0 : 71
     }
 
     private func takeDown() {

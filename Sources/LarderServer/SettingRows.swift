@@ -92,6 +92,7 @@ extension Settings {
         Row("memory_file") { _ in "(null)" },
         Row("client_flags_size") { _ in "4" },
         Row("max_items") { "\($0.maxItems ?? 0)" },
+        Row("drop_privileges") { yesNo($0.filtersSystemCalls != .never) },
         Row("default_ttl") { "\($0.defaultTTL)" },
         Row("http") { settings in
             settings.http.map { address in

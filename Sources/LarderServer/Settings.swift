@@ -90,6 +90,7 @@ public struct Settings: Sendable {
     public var pidFile: String?
     public var locksMemory = false
     public var dumpsCore = false
+    public var filtersSystemCalls = Filtering.whenPossible
     /// Where to write the ports in use, for tests and supervisors (MEMCACHED_PORT_FILENAME).
     public var portFile: String?
 
@@ -101,6 +102,14 @@ public struct Settings: Sendable {
     public var warnings: [String] = []
 
     public init() {}
+
+    /// Whether system calls that serving doesn't need are refused.
+    public enum Filtering: Sendable {
+        case never
+        /// A kernel that can't do it is no reason not to start.
+        case whenPossible
+        case required
+    }
 
     public enum BindingProtocol: String, Sendable {
         case auto, ascii, binary

@@ -149,7 +149,7 @@ private func guarded(_ options: [String] = []) throws -> Daemon {
         let secret = "Xyzzy" + "-Plugh-4711", wrong = "Abracadabra" + "-Sesam-42"
         let path = folder.path("users")
         try "ann:\(secret)\n".write(toFile: path, atomically: true, encoding: .utf8)
-        let daemon = try Daemon(["-vvv", "-Y", path], folder: folder)
+        let daemon = try Daemon(["-vvv", "-r", "-Y", path], folder: folder)
         let watcher = try daemon.connect()
         try watcher.ask(login("ann", secret), "STORED\r\n")
         try watcher.ask("watch fetchers mutations evictions connevents rawcmds\r\n", "OK\r\n")

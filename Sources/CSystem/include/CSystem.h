@@ -2,8 +2,11 @@
 // variables, fork, prctl, signalfd, setgroups. Thin: each is one call, errors come back as -1 with errno set.
 #pragma once
 #include <getopt.h>
+#include <linux/filter.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 /// The next option of a command line: its letter (or `val`), ':' if its argument is missing, '?' if it is
@@ -22,6 +25,16 @@ int csys_drop_groups(void);
 
 /// From here on no program started by this process gains privileges.
 int csys_no_new_privileges(void);
+
+/// No program this process could still start gets a capability: empties the bounding set.
+int csys_empty_bounding_set(void);
+
+/// Gives up all capabilities of this thread: ambient, inheritable, permitted and effective ones.
+int csys_drop_capabilities(void);
+
+/// Lets the kernel run `program` before every system call of every thread. A positive result is the id of a
+/// thread that could not be put under it.
+long csys_filter_system_calls(const struct sock_filter *program, unsigned short count);
 
 /// A core file of this process may be written (1) or not (0); setuid clears it.
 int csys_set_dumpable(int dumpable);

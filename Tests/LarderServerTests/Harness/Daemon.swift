@@ -31,6 +31,8 @@ final class Daemon {
         // memcached would listen on every interface.
         if kind == .oracle && !options.contains("-l") { arguments += ["-l", "127.0.0.1"] }
         if Surroundings.runsAsRoot && !options.contains("-u") { arguments += ["-u", "root"] }
+        // A sanitizer makes system calls of its own.
+        if kind == .larder, Surroundings.sanitizer != nil { arguments += ["-o", "no_drop_privileges"] }
         let portFile = folder.path(name + ".ports")
         try? FileManager.default.removeItem(atPath: portFile)
         var surroundings = environment
