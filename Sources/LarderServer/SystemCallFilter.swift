@@ -14,8 +14,8 @@ enum SystemCallFilter {
     }
 
     // MARK: The table
-    // Found by tracing the daemon through all its tests, with TLS, HTTP and a service manager; and what malloc,
-    // threads and clocks of the C library fall back on.
+    // Found by tracing the daemon through all its tests, with TLS, HTTP and a service manager; and what
+    // malloc, threads and clocks of the C library fall back on.
 
     /// For every request, most frequent first.
     private static let serving: [Int32] = [

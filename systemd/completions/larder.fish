@@ -38,7 +38,7 @@ complete -c larder -n 'not __fish_seen_subcommand_from top' -s V -l version -d '
 complete -c larder -n 'not __fish_seen_subcommand_from top' -s i -l license -d 'the licence'
 set -l words \
     maxconns_fast idle_timeout= max_items= default_ttl= slab_sizes= slab_automove= slab_reassign \
-    lru_crawler track_sizes watcher_logbuf_size= worker_logbuf_size= no_modern ssl_chain_cert= ssl_key= \
+    lru_crawler track_sizes drop_privileges no_drop_privileges watcher_logbuf_size= worker_logbuf_size= no_modern ssl_chain_cert= ssl_key= \
     ssl_keyformat= ssl_verify_mode= ssl_ca_cert= ssl_ciphers= ssl_min_version= ssl_session_cache \
     ssl_kernel_tls ssl_wbuf_size= hashpower= no_hashexpand hash_algorithm= slab_automove_ratio= \
     slab_automove_window= slab_chunk_max= no_chunked_items lru_crawler_sleep= lru_crawler_tocrawl= \
