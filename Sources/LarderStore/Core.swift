@@ -68,7 +68,9 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
         counters = (0...options.clients).map { _ in CounterBlock() }
         for id in 0..<256 {
             var state = SlabClassState()
-            if id > 0, id < table.sizes.count {
+            let isUsed = id > 0 && id < table.sizes.count
+            guard isUsed || id == Int(Arena.indexPage) else { continue }
+            if isUsed {
                 state.chunkBytes = table.sizes[id]
                 state.perPage = SlabClassTable.pageBytes / table.sizes[id]
             }
@@ -84,10 +86,11 @@ struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise c
         }
     }
 
-    /// Zeroed memory that begins on a cache line.
-    private static func lines(_ bytes: Int) -> UnsafeMutableRawPointer {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    /// Zeroed memory for as long as the process lives, on pages of its own: what of it is never used is
+    /// never resident.
+    static func lines(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else { fatalError("no memory for the store's tables") }
         return memory
     }
 }

@@ -49,9 +49,8 @@ struct CounterBlock {
         evictionLog = .allocate(capacity: 1)
         evictionLog.initialize(to: nil)
         let bytes = (Self.words * 8 + 127) & ~63
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-        memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        base = memory.assumingMemoryBound(to: Atomic<UInt64>.self)
+        // Most of it is never touched: few loads use all classes.
+        base = Core.lines(bytes).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     @inline(__always)
@@ -85,7 +84,10 @@ struct CounterBlock {
         base[Self.index(counter, slabClass)].load(ordering: .relaxed)
     }
     func reset() {
-        for i in 0..<Self.words where !Self.isGauge(i) { base[i].store(0, ordering: .relaxed) }
+        // What was never counted stays untouched, and out of the resident set.
+        for i in 0..<Self.words where !Self.isGauge(i) && base[i].load(ordering: .relaxed) != 0 {
+            base[i].store(0, ordering: .relaxed)
+        }
     }
     /// `bytesRequested` is a running balance, not a statistic: `stats reset` leaves it alone.
     private static func isGauge(_ index: Int) -> Bool {
