@@ -227,11 +227,13 @@ struct FlushCursor {
 struct Chores {
     private var flush = FlushCursor()
     private var page = 0
+    private var ahead = PopulatedAhead()
 
     /// One step: the time it takes is bounded, and what is left is done in the next.
     mutating func step(_ core: borrowing Core, _ counters: CounterBlock) {
         let now = Moment(core.shared.clock.pointee.load(ordering: .relaxed))
         core.shared.note(.housekeeperRuns)
+        ahead.step(core.arena)
         reap(core, now, counters)
         _ = core.sweepFlushed(&flush, buckets: 4096, counters: counters)
         core.returnPages(&page, looks: 512, now: now, counters: counters)
