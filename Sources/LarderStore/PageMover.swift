@@ -103,7 +103,7 @@ extension Core {
                     age: Self.roundTime(
                         microseconds > stamp ? microseconds - stamp : 0, pages: s.pointee.pageCount,
                         done: index, of: s.pointee.perPage),
-                    isEvicting: s.pointee.evictedSincePage > 0)
+                    isEvicting: s.pointee.evictedSincePage > Self.patience(s.pointee))
                 n += 1
             }
             c.lock.unlock()
@@ -117,6 +117,13 @@ extension Core {
     private static func roundTime(_ age: UInt64, pages: Int, done: Int, of perPage: Int) -> UInt64 {
         let passed = Double(pages - 1) + Double(min(done, perPage)) / Double(perPage)
         return UInt64(Double(age) * Double(pages) / max(passed, 1))
+    }
+
+    /// Bytes a class has to evict before it may get another page. Small chunks fill a page slowly: given one
+    /// for its first eviction, a class of several pages would always have a good part of its memory empty. A
+    /// class of one or two needs its next at once, and to one of many a page is little.
+    private static func patience(_ state: SlabClassState) -> Int {
+        3..<8 ~= state.pageCount && state.chunkBytes <= 1024 ? SlabClassTable.pageBytes : 0
     }
 
     // MARK: Emptying
