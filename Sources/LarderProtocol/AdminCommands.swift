@@ -74,8 +74,7 @@ enum AdminCommands {
         let outcome = command.handler(words, &worker, &reply)
         if isSilent { reply.rollback(to: mark, store: worker.store) }
         if reply.overflowed {
-            reply.rollback(to: mark, store: worker.store)
-            reply.append("SERVER_ERROR out of memory writing stats\r\n")
+            reply.refuse(after: mark, "SERVER_ERROR out of memory writing stats\r\n", store: worker.store)
         }
         return outcome
     }

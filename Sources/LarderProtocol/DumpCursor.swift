@@ -73,7 +73,8 @@ final class DumpCursor {
         if outOfMemory {
             // Nothing to send and no room to say more: the answer ends here.
             guard reply.isEmpty else { return false }
-            reply.append("SERVER_ERROR out of memory writing stats\r\n")
+            reply.refuse(
+                after: reply.mark, "SERVER_ERROR out of memory writing stats\r\n", store: worker.store)
             return true
         }
         guard isComplete || cursor.isDone else { return false }

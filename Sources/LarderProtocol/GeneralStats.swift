@@ -30,7 +30,7 @@ public enum GeneralStats {
         },
         Row("connection_structures", .gauge) { .number($0.server.connectionStructures) },
         Row("response_obj_oom", .responseOutOfMemory),
-        Row("response_obj_count", .gauge) { .number($0.store.count(.replyCount)) },
+        Row("response_obj_count", .gauge) { .number($0.server.replyBufferCount) },
         Row("response_obj_bytes", .gauge) { .number($0.server.replyBufferBytes) },
         Row("read_buf_count", .gauge) { .number($0.server.readBufferCount) },
         Row("read_buf_bytes", .gauge) { .number($0.server.readBufferBytes) },
@@ -192,7 +192,6 @@ public enum LarderStats {
         },
         Row("ghost_hits") { .number($0.store.ghostHits) },
         Row("housekeeper_runs") { .number($0.store.housekeeperRuns) },
-        Row("lock_contended", .lockContended),
         Row("items_on_probation", .gauge) {
             .number($0.store.classes.reduce(0) { $0 + $1.itemsOnProbation })
         },

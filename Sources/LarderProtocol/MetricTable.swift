@@ -138,7 +138,6 @@ enum MetricTable {
         own("page_move_rescues_total", .counter, "page_move_rescues", "Items saved from pages that moved."),
         own("ghost_hits_total", .counter, "ghost_hits", "Keys stored again soon after their eviction."),
         own("housekeeper_runs_total", .counter, "housekeeper_runs", "Rounds of the housekeeping thread."),
-        own("lock_contended_total", .counter, "lock_contended", "Times that a lock of the store was held."),
         own("items_on_probation", .gauge, "items_on_probation", "Items that have yet to prove themselves."),
     ]
 

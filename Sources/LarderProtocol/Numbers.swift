@@ -1,5 +1,6 @@
 // Numbers as clients write them: the strict kind of tokens, the lenient kind of storage lines, and exptimes.
 import LarderStore
+import Synchronization
 
 enum Number {
     /// Decimal digits and nothing else, below 2^64.
@@ -70,6 +71,25 @@ enum Number {
 
     @inline(__always)
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+}
+
+/// Where the wall clock stands against the store's, which never jumps: one word, shared by all workers. The
+/// server keeps it up to date, so that a clock that was set right after the start spoils no absolute time.
+public final class UnixClock: Sendable {
+    private let zero = Atomic<Int64>(0)
+
+    /// The unix time of the store's moment 0.
+    public var timeOfMomentZero: Int64 {
+        get { zero.load(ordering: .relaxed) }
+        set { zero.store(newValue, ordering: .relaxed) }
+    }
+
+    /// The wall clock reads `time` at `moment`. Both are whole seconds that begin at different times: one
+    /// second more or less is no step.
+    public func follow(time: Int64, at moment: Moment) {
+        let now = time - Int64(moment.rawValue)
+        if (now - timeOfMomentZero).magnitude > 1 { timeOfMomentZero = now }
+    }
 }
 
 extension SessionOptions {

@@ -287,12 +287,4 @@ extension Session {
             reply.append(flag: Flag.ttl, exptime > now ? UInt64(exptime.rawValue &- now.rawValue) : 0)
         }
     }
-
-    private static func answerNoMemory(
-        _ mark: ReplyBuffer.Mark, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
-    ) {
-        reply.rollback(to: mark, store: worker.store)
-        reply.append("SERVER_ERROR out of memory writing get response\r\n")
-        worker.store.count(.responseOutOfMemory)
-    }
 }

@@ -133,10 +133,16 @@ extension Session {
     /// The reply of the current request can't be had in memory: an error takes its place.
     @inline(never)
     func answerOverflow(_ turn: inout Turn, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer) {
-        reply.rollback(to: turn.mark, store: worker.store)
-        reply.append("SERVER_ERROR out of memory writing get response\r\n")
-        worker.store.count(.responseOutOfMemory)
+        Self.answerNoMemory(turn.mark, &worker, &reply)
         turn.isSkipping = true
+    }
+
+    @inline(never)
+    static func answerNoMemory(
+        _ mark: ReplyBuffer.Mark, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+    ) {
+        reply.refuse(after: mark, "SERVER_ERROR out of memory writing get response\r\n", store: worker.store)
+        worker.store.count(.responseOutOfMemory)
     }
 }
 

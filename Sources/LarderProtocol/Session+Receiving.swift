@@ -154,11 +154,12 @@ extension Session {
         let isWhole = input[turn.position] == 0x0D && input[turn.position + 1] == 0x0A
         turn.position += 2
         turn.mark = reply.mark
-        guard isWhole else {
-            if receiving.isMeta || !receiving.isQuiet { reply.append(Refusal.badChunk.text) }
-            return nil
+        if isWhole {
+            finishReceiving(receiving, turn, &worker, &reply)
+        } else if receiving.isMeta || !receiving.isQuiet {
+            reply.append(Refusal.badChunk.text)
         }
-        finishReceiving(receiving, turn, &worker, &reply)
+        if reply.overflowed { answerOverflow(&turn, &worker, &reply) }
         return nil
     }
 

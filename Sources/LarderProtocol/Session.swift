@@ -110,9 +110,10 @@ public struct Session: ~Copyable {
                 return leave(turn, .yield)
             case .close: return leave(turn, .close)
             case .command:
-                if let verdict = executeCommand(worker.batch[count - 1], input, &worker, &reply) {
-                    return leave(turn, verdict)
-                }
+                let mark = reply.mark
+                let verdict = executeCommand(worker.batch[count - 1], input, &worker, &reply)
+                if reply.overflowed { Self.answerNoMemory(mark, &worker, &reply) }
+                if let verdict { return leave(turn, verdict) }
             case .abort: return leave(turn, .abort)
             }
         }
@@ -170,6 +171,14 @@ public struct Session: ~Copyable {
             }
         }
         return nil
+    }
+
+    /// In the middle of a dump: how long it takes depends on how much is stored.
+    public var isDumping: Bool {
+        switch state {
+        case .dumping: true
+        default: false
+        }
     }
 
     /// When a long value is being received: where the socket may read straight into. No runs otherwise.

@@ -94,6 +94,7 @@ public struct ServerFigures: Sendable {
     public var listenDisabledMicroseconds: UInt64 = 0
     public var threads = 0
     public var idleKicks: UInt64 = 0
+    public var replyBufferCount: UInt64 = 0
     public var replyBufferBytes: UInt64 = 0
     public var readBufferCount: UInt64 = 0
     public var readBufferBytes: UInt64 = 0
@@ -169,8 +170,12 @@ public struct SessionOptions: Sendable {
     public var stats = StatsOptions()
     /// What `version` answers: a version every client can parse and takes for a modern memcached.
     public var version = "1.6.45"
-    /// Unix time of the store's moment 0, to convert absolute exptimes (once, on arrival).
-    public var unixTimeOfMomentZero: Int64 = 0
+    /// To convert absolute exptimes, once, on arrival.
+    public let unixClock = UnixClock()
+    public var unixTimeOfMomentZero: Int64 {
+        get { unixClock.timeOfMomentZero }
+        set { unixClock.timeOfMomentZero = newValue }
+    }
     public init() {}
 }
 

@@ -50,7 +50,7 @@ final class Acceptor {
             server.table.set(listener.descriptor, entry)
             noteHighest(listener.descriptor)
         }
-        return slots.allSatisfy { $0.eventPointer.add() }
+        return pauseTimer.holdPlace() && slots.allSatisfy { $0.eventPointer.add() }
     }
 
     func stop() {
@@ -96,21 +96,21 @@ final class Acceptor {
             }
             pauseLength = Self.pauseMilliseconds
             if isFull || Int(descriptor) >= server.table.capacity {
-                refuse(descriptor, listener)
+                refuse(descriptor, listener, "ERROR Too many open connections\r\n")
             } else {
                 deal(descriptor, listener)
             }
         }
     }
 
-    private func refuse(_ descriptor: Int32, _ listener: Listener) {
-        let text: StaticString = "ERROR Too many open connections\r\n"
+    private func refuse(_ descriptor: Int32, _ listener: Listener, _ text: StaticString) {
+        // Before the client learns of it: it may ask.
+        server.tally.rejected.add(1, ordering: .relaxed)
         // To a client that speaks TLS it would be noise.
         if listener.security == .none {
             _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount)
         }
         _ = close(descriptor)
-        server.tally.rejected.add(1, ordering: .relaxed)
     }
 
     private func deal(_ descriptor: Int32, _ listener: Listener) {
@@ -118,8 +118,7 @@ final class Acceptor {
         nextWorker = (nextWorker + 1) % server.workers.count
         let made = ConnectionPointer.make(descriptor: descriptor, from: listener, worker: worker)
         guard let connection = made else {
-            _ = close(descriptor)
-            return
+            return refuse(descriptor, listener, "SERVER_ERROR out of memory\r\n")
         }
         noteHighest(descriptor)
         server.tally.current.add(1, ordering: .relaxed)
@@ -159,7 +158,8 @@ final class Acceptor {
         pausedSince = nil
         server.tally.isAccepting.store(true, ordering: .relaxed)
         for slot in slots where !slot.eventPointer.add() {
-            server.log.error("a listener is lost: \(errorText())")
+            server.log.error("can't watch a listener: \(errorText())")
+            return pause()
         }
     }
 }

@@ -74,6 +74,7 @@ enum OptionParser {
         // getopt reorders the array it is given; it gets one of its own.
         let texts = (["larder"] + arguments).map { strdup($0) }
         defer { for text in texts { free(text) } }
+        guard !texts.contains(nil) else { throw .system("no memory for the options") }
         var argv = texts + [nil]
         let count = Int32(texts.count)
         var words: [Word] = []

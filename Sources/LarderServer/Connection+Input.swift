@@ -211,11 +211,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
     private func park(_ phase: Phase, _ rest: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
         let worker = pointee.worker
         guard let conversation = ensureConversation(), conversation.keep(rest, count) else {
-            return endWithoutMemory()
+            return endWithoutMemory(saysSo: phase != .writing)
         }
         if phase == .writing {
             guard let unsent = worker.pointee.reply.pointee.takeUnsent(store: worker.pointee.store) else {
-                return endWithoutMemory()
+                return endWithoutMemory(saysSo: false)
             }
             conversation.takeBacklog(unsent)
         }
@@ -241,10 +241,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
         return .closed
     }
 
-    /// The client learns why, if the socket takes it.
-    func endWithoutMemory() -> Outcome {
+    /// The client learns why, if the socket takes it; not in the middle of an answer, whose rest it would
+    /// seem.
+    func endWithoutMemory(saysSo: Bool = true) -> Outcome {
         let text: StaticString = "SERVER_ERROR out of memory\r\n"
-        if !pointee.isSecured { _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount) }
+        if saysSo, !pointee.isSecured { _ = sendQuietly(descriptor, text.utf8Start, text.utf8CodeUnitCount) }
         pointee.worker.pointee.store.count(.readBufferOutOfMemory)
         return end(.error)
     }

@@ -20,6 +20,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     @inline(__always)
     func sendReplies() -> Sent {
         let reply = pointee.worker.pointee.reply
+        // An answer that is not even there as an error: without it the client would take the next for it.
+        if reply.pointee.overflowed { return .failed }
         if reply.pointee.isEmpty { return .all }
         if pointee.isSecured { return transmitSecurely(reply) }
         let store = pointee.worker.pointee.store

@@ -99,6 +99,13 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
                 rest.span, &worker.pointee.context.pointee, &reply.pointee)
             offset += received.consumed
             guard reply.pointee.unsentBytes + whole.count <= Datagrams.answerMax else { return false }
+            if reply.pointee.overflowed { return false }
+            if worker.pointee.scratch.pointee.isDumping {
+                // Nobody could put it together, and it would keep the worker's other clients waiting.
+                reply.pointee.reset(store: store)
+                whole.append("CLIENT_ERROR not over UDP\r\n")
+                return true
+            }
             drain(reply, into: &whole, store: store)
             if whole.overflowed { return false }
             switch received.verdict {

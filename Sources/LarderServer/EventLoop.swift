@@ -64,6 +64,14 @@ extension UnsafeMutablePointer where Pointee == Event {
     }
 
     func remove() { event_del(self) }
+
+    /// For a timer: makes sure that a later `add` finds memory for it. libevent keeps the room of a timer
+    /// that was removed.
+    func holdPlace() -> Bool {
+        guard add(milliseconds: 1000) else { return false }
+        remove()
+        return true
+    }
 }
 
 /// A struct with an event as its first field, so that a pointer to one is a pointer to the other.

@@ -1,17 +1,22 @@
 // The one low-rate thread: moves the store's coarse clock and lets the store do a bounded bit of its chores.
 import Glibc
+import LarderProtocol
 import LarderStore
 
 final class Housekeeper: @unchecked Sendable { // `isStopping` is guarded by `lock`
     private static let interval = 100_000_000 // nanoseconds
 
     private let store: Store
+    private let client: StoreClient
+    private let unixClock: UnixClock
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
     private var isStopping = false
 
-    init(_ store: Store) {
+    init(_ store: Store, _ client: StoreClient, _ unixClock: UnixClock) {
         self.store = store
+        self.client = client
+        self.unixClock = unixClock
         lock = .allocate(capacity: 1)
         lock.initialize(to: pthread_mutex_t())
         pthread_mutex_init(lock, nil)
@@ -36,6 +41,7 @@ final class Housekeeper: @unchecked Sendable { // `isStopping` is guarded by `lo
     func run() {
         while !waitOrStop() {
             store.tick()
+            unixClock.follow(time: Int64(time(nil)), at: client.now)
             store.housekeep()
         }
     }

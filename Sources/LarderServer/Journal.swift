@@ -34,6 +34,8 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
     private var pause = Journal.pauseMilliseconds.lowerBound
     private var payload: [UInt8] = []
     private var line: [UInt8] = []
+    /// Records the workers had no room for, as far as watchers have been told.
+    private var dropsTold: UInt64 = 0
     /// Lines that did not fit a watcher's buffer, and lines that did, since the start.
     let skipped = Atomic<UInt64>(0)
     let sent = Atomic<UInt64>(0)
@@ -91,6 +93,7 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
             return state.waiting
         }
         guard !arrived.isEmpty else { return }
+        if watchers.isEmpty { dropsTold = recordsDropped }
         for watcher in arrived {
             watchers.append(watcher)
             if !watcher.start(loop) { watcher.isGone = true }
@@ -122,6 +125,7 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
             records += 1
             deliver(record)
         }
+        tellDrops()
         for watcher in watchers { watcher.flush() }
         dismiss()
         guard !watchers.isEmpty || server.log.showsRequests else { return }
@@ -140,6 +144,14 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
             bestSequence = record.sequence
         }
         return best
+    }
+
+    /// What got lost on the way here might have been for any of them.
+    private func tellDrops() {
+        let drops = recordsDropped
+        guard drops != dropsTold else { return }
+        for watcher in watchers { watcher.lose(drops &- dropsTold) }
+        dropsTold = drops
     }
 
     private func deliver(_ record: EventRecord) {

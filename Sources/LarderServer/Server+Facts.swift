@@ -35,6 +35,7 @@ extension Server: ServerFacts {
         figures.residentBytes = residentMemory.bytes
         for mailbox in mailboxes { mailbox.latency.add(to: &figures.latency) }
         figures.idleKicks = tally.idleKicks.load(ordering: .relaxed)
+        figures.replyBufferCount = UInt64(settings.threads)
         figures.readBufferCount = UInt64(settings.threads)
         figures.readBufferBytes = UInt64(settings.threads * Worker.inputCapacity)
         if let journal {

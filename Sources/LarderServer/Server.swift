@@ -30,6 +30,7 @@ public final class Server: @unchecked Sendable {
     private(set) var listeners: ListenerSet
 
     private let store: Store
+    private let unixClock: UnixClock
     /// Only read (the clock, snapshots) by the main thread; the housekeeper is the one that works with it.
     let housekeeping: StoreClient
     let life: ProcessLife
@@ -85,6 +86,7 @@ public final class Server: @unchecked Sendable {
         }
         var options = settings.sessionOptions
         options.unixTimeOfMomentZero = store.unixTimeOfMomentZero
+        unixClock = options.unixClock
         admin = AdminState(options: options)
         try makeWorkers(options)
         try makeMainEvents()
@@ -159,7 +161,7 @@ public final class Server: @unchecked Sendable {
         mainPulse.store(now, ordering: .relaxed)
         for mailbox in mailboxes { mailbox.pulse.store(now, ordering: .relaxed) }
         var threads: [Thread] = []
-        let keeper = Housekeeper(store)
+        let keeper = Housekeeper(store, housekeeping, unixClock)
         for worker in workers {
             let runner = WorkerRunner(worker: worker)
             let name = "larder-w\(worker.pointee.index)"

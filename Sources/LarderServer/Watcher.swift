@@ -64,6 +64,9 @@ final class Watcher {
         return true
     }
 
+    /// Lines it will not see; it is told before the next one.
+    func lose(_ count: UInt64) { skipped += count }
+
     /// Sends what the socket takes.
     func flush() {
         guard !lines.isEmpty, !isGone else { return }

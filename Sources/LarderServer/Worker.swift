@@ -100,7 +100,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
             events, worker.mailbox.wakeUp.descriptor, Readiness.read | Readiness.persist, mailArrived, self)
         worker.loop.assign(events + 1, -1, 0, turnCame, self)
         worker.loop.assign(events + 2, -1, Readiness.persist, sweepDue, self)
-        guard events.add() else { return false }
+        guard events.add(), (events + 1).holdPlace() else { return false }
         let sweeps = worker.server.settings.idleTimeout > 0 || worker.server.tls != nil
         return !sweeps || (events + 2).add(milliseconds: 1000)
     }

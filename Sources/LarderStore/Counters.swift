@@ -16,11 +16,9 @@ public enum Counter: Int, CaseIterable, Sendable {
     case totalItems
     case evictions, evictedUnfetched, evictedActive, expiredUnfetched, reclaimed
     case crawlerReclaimed, crawlerItemsChecked
-    case lockContended
     /// Reply memory that could not be had.
     case responseOutOfMemory
     case readBufferOutOfMemory
-    case replyCount
 }
 
 /// What one client counts per slab class.

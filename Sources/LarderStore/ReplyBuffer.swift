@@ -4,8 +4,8 @@
 import Glibc
 
 /// A growing run of reply bytes with pinned values in between. Owned by one worker (or by one connection
-/// whose client doesn't read). Growth is checked: when memory runs out `overflowed` is set and appends are
-/// dropped, so that the session can answer with an error instead of half a reply.
+/// whose client doesn't read). Growth is checked: when memory runs out the buffer has `overflowed` and
+/// appends are dropped, until `refuse` puts an error in the place of half a reply.
 @safe
 public struct ReplyBuffer: ~Copyable {
     /// Above this many buffered bytes a session should hand the buffer over to be written before it goes on.
@@ -13,6 +13,8 @@ public struct ReplyBuffer: ~Copyable {
     /// Pinned bytes of one buffer above which the same holds.
     public static let pinnedLimit = 1 << 20
     @usableFromInline static let segmentsMax = 64
+    /// Bytes behind `capacity` that only `refuse` may use: an error can always be told.
+    private static let spareBytes = 64
 
     /// A pinned value, to be sent after `offset` bytes of the buffer.
     struct Segment {
@@ -31,11 +33,15 @@ public struct ReplyBuffer: ~Copyable {
     @usableFromInline var segmentCount = 0
     var segmentsSent = 0
     @usableFromInline var pinnedBytes = 0
-    public private(set) var overflowed = false
+    /// From this many bytes on the buffer is full: `softLimit`; 0 when memory has run out, until it is sent;
+    /// less while bytes are missing in it.
+    @usableFromInline var limit = ReplyBuffer.softLimit
+    /// Something appended is missing: what the buffer holds must not be sent.
+    public var overflowed: Bool { @inlinable @inline(__always) get { limit < 0 } }
 
     /// An empty buffer; `capacity` 0 allocates nothing until the first append.
     public init(capacity: Int = 0) {
-        base = capacity > 0 ? malloc(capacity) : nil
+        base = capacity > 0 ? malloc(capacity + Self.spareBytes) : nil
         self.capacity = base == nil ? 0 : capacity
     }
 
@@ -48,7 +54,7 @@ public struct ReplyBuffer: ~Copyable {
     /// Whether a session should stop and let the buffer be written.
     @inlinable @inline(__always)
     public var isFull: Bool {
-        count >= Self.softLimit || segmentCount >= Self.segmentsMax || pinnedBytes >= Self.pinnedLimit
+        count >= limit || segmentCount >= Self.segmentsMax || pinnedBytes >= Self.pinnedLimit
     }
 
     /// A position to roll back to while nothing after it has been sent.
@@ -66,7 +72,21 @@ public struct ReplyBuffer: ~Copyable {
             store.unpin(segments![segmentCount].value)
         }
         filled = min(count, mark.count)
-        overflowed = false
+        if overflowed { limit = 0 }
+    }
+
+    /// The reply begun at `mark` can't be had whole: drops it and says so with `text` (at most 64 bytes). If
+    /// even that is impossible the buffer stays overflowed.
+    public mutating func refuse(after mark: Mark, _ text: StaticString, store: StoreClient) {
+        rollback(to: mark, store: store)
+        let n = text.utf8CodeUnitCount
+        guard let base, filled &+ n <= capacity &+ Self.spareBytes else {
+            limit = -1
+            return
+        }
+        memcpy(base + filled, text.utf8Start, n)
+        filled &+= n
+        limit = 0
     }
 
     /// Drops bytes appended after `mark`; no value may have been pinned since.
@@ -149,8 +169,8 @@ public struct ReplyBuffer: ~Copyable {
     @inline(never) @usableFromInline
     mutating func grow(_ bytes: Int) -> Bool {
         let wanted = max(count + bytes, capacity * 2, 1024)
-        guard let larger = realloc(base, wanted) else {
-            overflowed = true
+        guard let larger = realloc(base, wanted + Self.spareBytes) else {
+            limit = -1
             return false
         }
         base = larger
@@ -304,7 +324,7 @@ public struct ReplyBuffer: ~Copyable {
         if segmentCount > 0 { dropSegments(store: store) }
         filled = 0
         sent = 0
-        overflowed = false
+        limit = Self.softLimit
     }
 
     @inline(never)
@@ -337,6 +357,7 @@ public struct ReplyBuffer: ~Copyable {
         pinnedBytes = 0
         filled = 0
         sent = 0
+        limit = Self.softLimit
         return other
     }
 }

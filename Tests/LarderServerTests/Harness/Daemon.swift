@@ -13,13 +13,13 @@ final class Daemon {
 
     /// Starts a daemon and returns when it has told its ports. With `listens` false no `-p` is added.
     init(
-        _ options: [String] = [], kind: Kind = .larder, folder: TemporaryFolder? = nil,
+        _ options: [String] = [], kind: Kind = .larder, program: String? = nil, folder: TemporaryFolder? = nil,
         picksPort: Bool = true,
         environment: [String: String] = [:], descriptors: [Int32] = [], waitsForPorts: Bool = true
     ) throws {
         let folder = try folder ?? TemporaryFolder()
         let name = kind == .larder ? "larder" : "oracle"
-        var program = Surroundings.daemon
+        var program = program ?? Surroundings.daemon
         if kind == .oracle {
             try Surroundings.require(Surroundings.oracle != nil, "memcached (the oracle)")
             program = Surroundings.oracle!
@@ -87,6 +87,14 @@ final class Daemon {
     /// What of it is the process's own: without code and libraries, which are shared and depend on the build.
     var ownBytes: Int { (status("RssAnon") + status("RssShmem")) << 10 }
     var userID: Int { status("Uid") }
+
+    /// Processor time of all its threads.
+    var processorSeconds: Double {
+        let text = (try? String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)) ?? ""
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12 else { return 0 }
+        return fields[11...12].reduce(0) { $0 + (Double($1) ?? 0) } / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
 
     var openDescriptors: Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/fd").count) ?? 0
