@@ -44,8 +44,8 @@ import Testing
         if Surroundings.sanitizer != nil { return }
         let folder = try TemporaryFolder()
         let clock = try WallClock(folder)
-        // libfaketime sets a variable in the first process it is in; Swift looks for the arguments in front of
-        // the environment, which has moved then. So the first process is a shell.
+        // libfaketime sets a variable in the first process it is in; Swift looks for the arguments in front
+        // of the environment, which has moved then. So the first process is a shell.
         let script = folder.path("start")
         try "#!/bin/sh\nexec \(Surroundings.daemon) \"$@\"\n".write(
             toFile: script, atomically: true, encoding: .utf8)

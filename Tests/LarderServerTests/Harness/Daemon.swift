@@ -13,7 +13,8 @@ final class Daemon {
 
     /// Starts a daemon and returns when it has told its ports. With `listens` false no `-p` is added.
     init(
-        _ options: [String] = [], kind: Kind = .larder, program: String? = nil, folder: TemporaryFolder? = nil,
+        _ options: [String] = [], kind: Kind = .larder, program: String? = nil,
+        folder: TemporaryFolder? = nil,
         picksPort: Bool = true,
         environment: [String: String] = [:], descriptors: [Int32] = [], waitsForPorts: Bool = true
     ) throws {
