@@ -21,7 +21,7 @@ import Testing
             try other.ask("set v 0 0 \(size)\r\n\(String(repeating: "v", count: size))\r\n", "STORED\r\n")
             try other.ask(
                 "get v\r\n", "VALUE v 0 \(size)\r\n\(String(repeating: "v", count: size))\r\nEND\r\n")
-            let before = daemon.residentBytes
+            let before = try daemon.settledResidentBytes()
             let wires = try (0..<4).map { _ in try daemon.connect(receiveBuffer: 4096) }
             for wire in wires {
                 let count = 100_000_000 / size
@@ -54,7 +54,7 @@ import Testing
             for index in 0..<1000 {
                 try other.tell("set k\(index) 0 0 50000 noreply\r\n\(value)\r\n")
             }
-            let before = daemon.residentBytes
+            let before = try daemon.settledResidentBytes()
             let wire = try daemon.connect(receiveBuffer: 4096)
             let keys = (0..<1000).map { "k\($0)" }.joined(separator: " ")
             _ = try pour(wire, Array("get \(keys)\r\n".utf8))

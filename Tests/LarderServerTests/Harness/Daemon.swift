@@ -82,6 +82,17 @@ final class Daemon {
     }
 
     var residentBytes: Int { status("VmRSS") << 10 }
+
+    /// `residentBytes` once housekeeping no longer asks for memory ahead of a store that grew.
+    func settledResidentBytes() throws -> Int {
+        var last = residentBytes
+        var since = Clock.now
+        try wait(for: "memory to settle") {
+            if residentBytes != last { (last, since) = (residentBytes, Clock.now) }
+            return Clock.now - since > 0.4
+        }
+        return last
+    }
     /// The most it ever was.
     var peakResidentBytes: Int { status("VmHWM") << 10 }
 
