@@ -167,12 +167,13 @@ struct PopulatedAhead {
     private var frontier = 0
     private var end = 0
 
-    /// As much as the last step saw come into use, twice: what doesn't grow asks for nothing.
+    /// As much as the last step saw come into use, twice: what doesn't grow asks for nothing, nor does a
+    /// store that is all but empty.
     mutating func step(_ arena: Arena) {
         let (now, limit) = arena.read { ($0.frontier, $0.pagesLimit) }
         let grown = min(now - frontier, 16 * Self.hugePage)
         frontier = now
-        guard grown > 0 else { return }
+        guard grown > 0, now >= Self.hugePage else { return }
         let start = max(end, now / Self.hugePage * Self.hugePage)
         let wanted = (now + 2 * grown + Self.hugePage - 1) / Self.hugePage * Self.hugePage
         guard min(wanted, limit) > start else { return }
