@@ -18,8 +18,10 @@ public struct EventKind: OptionSet, Sendable {
     public static let proxyreqs = EventKind(rawValue: 1 << 7)
     public static let proxyevents = EventKind(rawValue: 1 << 8)
     public static let proxyuser = EventKind(rawValue: 1 << 9)
-    /// The bits the journal sets for its watchers.
-    public static let watchable = EventKind(rawValue: 0x3FF)
+    /// First lines of replies, and what else is for the log alone: `watch` can't ask for it.
+    public static let replies = EventKind(rawValue: 1 << 10)
+    /// The bits the journal sets for its watchers, and for the log.
+    public static let watchable = EventKind(rawValue: 0x7FF)
     /// Not watched but counted: `stats detail` is on.
     static let detail = EventKind(rawValue: 1 << 31)
 
@@ -47,6 +49,10 @@ public enum EventLine: UInt8, Sendable {
     case connectionClose
     /// Payload: the command line as it came, without its line end.
     case command
+    /// Payload: a reply's first line, without its line end.
+    case reply
+    /// Payload: what happens to a connection, as the log says it.
+    case connectionNote
     /// Payload: the line itself from `type=` on.
     case text
     /// Payload: what went wrong.
@@ -62,6 +68,7 @@ public enum EventLine: UInt8, Sendable {
         case .deleted: .deletions
         case .connectionNew, .connectionClose, .connectionTLSFault: .connevents
         case .command: .rawcmds
+        case .reply, .connectionNote: .replies
         case .text, .slabMove: .sysevents
         }
     }
@@ -156,8 +163,8 @@ extension EventLine {
         case .connectionTLSFault:
             out += "type=conntlserr fd=\(record.descriptor) msg=".utf8
             out += payload
-        case .command:
-            out += "<\(record.descriptor) ".utf8
+        case .command, .reply, .connectionNote:
+            out += "\(record.line == EventLine.reply.rawValue ? ">" : "<")\(record.descriptor) ".utf8
             // A terminal may be at the other end: nothing but printable bytes and what UTF-8 is made of, its
             // own control characters (C2 80 to C2 9F) left out.
             var previous: UInt8 = 0

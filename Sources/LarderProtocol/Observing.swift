@@ -82,4 +82,17 @@ extension WorkerContext {
         if stop < limit, stop > start, input[stop - 1] == 0x0D { stop -= 1 }
         ring?.offer(EventLine.command.record(descriptor: descriptor), payload: input.extracting(start..<stop))
     }
+
+    /// What `reply` got since `start`, if anything: its first line is shown, which is never a value.
+    @inline(never)
+    func observeReply(_ reply: borrowing ReplyBuffer, from start: Int) {
+        let (ring, descriptor) = (self.ring, self.descriptor)
+        reply.withBytes(from: start, limit: EventRing.payloadMax) { bytes in
+            guard !bytes.isEmpty else { return }
+            var stop = Bytes.newline(in: bytes, from: 0) ?? bytes.count
+            if stop > 0, bytes[stop - 1] == 0x0D { stop -= 1 }
+            ring?.offer(
+                EventLine.reply.record(descriptor: descriptor), payload: bytes.extracting(0..<stop))
+        }
+    }
 }

@@ -52,7 +52,9 @@ extension WorkerContext {
         var count = 0
         if turn.run.isActive, !parseKeys(input, &turn, &count, lineStart: -1) { return count }
         let showsLines = observers & EventKind.rawcmds.rawValue != 0
-        while count < Self.batchSize {
+        // Each request with its reply, when both are shown.
+        let limit = observers & EventKind.replies.rawValue != 0 ? 1 : Self.batchSize
+        while count < limit {
             guard turn.position < input.count else {
                 turn.stop = .needInput
                 return count

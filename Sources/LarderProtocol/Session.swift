@@ -82,12 +82,20 @@ public struct Session: ~Copyable {
         var turn = Turn(
             now: worker.store.now, mark: reply.mark, requestsLeft: max(worker.options.requestsPerTurn, 1))
         worker.refreshObservers()
+        let showsReplies = worker.observers & EventKind.replies.rawValue != 0
         while true {
+            var replyStart = reply.count
             if !isIdle, let verdict = resume(input, &turn, &worker, &reply) {
                 return leave(turn, verdict)
             }
+            if showsReplies {
+                worker.observeReply(reply, from: replyStart)
+                replyStart = reply.count
+            }
             if worker.options.requiresAuth, !standing.isAuthenticated {
-                if let verdict = authenticate(input, &turn, &worker, &reply) { return leave(turn, verdict) }
+                let verdict = authenticate(input, &turn, &worker, &reply)
+                if showsReplies { worker.observeReply(reply, from: replyStart) }
+                if let verdict { return leave(turn, verdict) }
                 continue
             }
             let roundStart = turn.position
@@ -101,6 +109,7 @@ public struct Session: ~Copyable {
                     return leave(turn, .flush)
                 }
                 execute(at: i, input, &turn, &worker, &reply)
+                if showsReplies { show(worker.batch[i], &replyStart, turn, worker, reply) }
             }
             switch turn.stop {
             case .batchFull, .alone: break
@@ -113,10 +122,24 @@ public struct Session: ~Copyable {
                 let mark = reply.mark
                 let verdict = executeCommand(worker.batch[count - 1], input, &worker, &reply)
                 if reply.overflowed { Self.answerNoMemory(mark, &worker, &reply) }
+                if showsReplies { worker.observeReply(reply, from: replyStart) }
                 if let verdict { return leave(turn, verdict) }
             case .abort: return leave(turn, .abort)
             }
         }
+    }
+
+    /// Records the reply to an operation for the log: all that `reply` got from `start` on, and `start` moves
+    /// on. Only while the log is of requests.
+    @inline(never)
+    private func show(
+        _ operation: Operation, _ start: inout Int, _ turn: Turn, _ worker: borrowing WorkerContext,
+        _ reply: borrowing ReplyBuffer
+    ) {
+        // A refused get takes back what its first keys brought.
+        if operation.kind == .refusedGet || reply.count < start { start = ReplyBuffer.start(of: turn.mark) }
+        worker.observeReply(reply, from: start)
+        start = reply.count
     }
 
     /// What is left to do when `receive` returns: a get line cut in the middle is remembered.

@@ -17,7 +17,7 @@ enum Help {
         var text = "larder \(Version.larder), a cache that speaks memcached's text protocols\n"
             + "Usage: larder [options]             serve\n"
             + "       larder top [address]...      watch daemons; see larder top --help\n"
-            + "       larder --health [address]    exit with 0 if the daemon there answers\n"
+            + "       larder --health [address]    exit with 0 if the daemon there (or at -p, -s) answers\n"
         for group in Option.Group.allCases {
             let members = OptionTable.all.filter { $0.group == group && isListed($0) }
             guard !members.isEmpty else { continue }

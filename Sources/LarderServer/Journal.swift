@@ -13,6 +13,8 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
     /// Records made into lines before the main thread looks after other things.
     private static let recordsPerStep = 4096
     private static let pauseMilliseconds = 1...32
+    /// What the log is told at -vv.
+    private static let requests: EventKind = [.rawcmds, .replies]
 
     /// A connection that asked to watch, on its way to the main thread.
     private struct Enrolled {
@@ -80,7 +82,7 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
 
     /// Takes over those that enrolled, the log among them when it has become talkative.
     func welcome() {
-        let logged = server.log.showsRequests ? EventKind.rawcmds.rawValue : 0
+        let logged = server.log.showsRequests ? Self.requests.rawValue : 0
         let isNews = enrolled.withLock { state in
             guard state.logged != logged else { return false }
             state.logged = logged
@@ -101,9 +103,13 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
         schedule(Self.pauseMilliseconds.lowerBound)
     }
 
+    /// After the workers have ended: the log gets what they left.
     func stop() {
         welcome()
         timer.remove()
+        if server.log.showsRequests {
+            while let ring = oldest(), let record = ring.take(&payload) { deliver(record) }
+        }
         for watcher in watchers { watcher.isGone = true }
         dismiss()
         timer.deallocate()
@@ -156,8 +162,9 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
 
     private func deliver(_ record: EventRecord) {
         line.removeAll(keepingCapacity: true)
-        if record.kind == EventKind.rawcmds.rawValue {
-            server.log.debug("<\(record.descriptor) \(String(decoding: payload, as: UTF8.self))")
+        if record.kind & Self.requests.rawValue != 0 {
+            let arrow = record.line == EventLine.reply.rawValue ? ">" : "<"
+            server.log.debug("\(arrow)\(record.descriptor) \(String(decoding: payload, as: UTF8.self))")
         }
         for watcher in watchers where watcher.kinds & record.kind != 0 && record.sequence > watcher.since {
             if line.isEmpty { EventLine.append(record, payload: payload, to: &line) }

@@ -105,7 +105,7 @@ extension Server: ServerFacts {
     }
 
     func connectionBegins(_ connection: ConnectionPointer) {
-        log.debug("<\(connection.descriptor) new \(connection.pointee.transport.name) client")
+        note(connection) { "new \(connection.pointee.transport.name) client" }
         guard admin.log.mask & EventKind.connevents.rawValue != 0 else { return }
         record(.connectionNew, connection, connectionText(connection))
     }
@@ -113,7 +113,7 @@ extension Server: ServerFacts {
     /// Before its descriptor is closed.
     func connectionEnds(_ connection: ConnectionPointer, _ reason: CloseReason) {
         tally.current.subtract(1, ordering: .relaxed)
-        log.debug("<\(connection.descriptor) closed (\(reason.rawValue))")
+        note(connection) { "closed (\(reason.rawValue))" }
         guard admin.log.mask & EventKind.connevents.rawValue != 0 else { return }
         record(.connectionClose, connection, "\(connectionText(connection)) reason=\(reason.rawValue)")
     }
@@ -123,7 +123,7 @@ extension Server: ServerFacts {
         let isWatched = admin.log.mask & EventKind.connevents.rawValue != 0
         guard isWatched || log.verbosity >= 2 else { return }
         let text = reason()
-        log.debug("<\(connection.descriptor) TLS: \(text)")
+        note(connection) { "TLS: \(text)" }
         if isWatched { record(.connectionTLSFault, connection, text) }
     }
 
@@ -138,6 +138,11 @@ extension Server: ServerFacts {
             log.error("refresh_certs: certificates: the old stays in use: \(error.text)")
             return "SERVER_ERROR the old certificates stay in use: \(error.text)\r\n"
         }
+    }
+
+    /// A line of the log at -vv, in its order among the requests': it goes the same way.
+    private func note(_ connection: ConnectionPointer, _ text: () -> String) {
+        if log.showsRequests { record(.connectionNote, connection, text()) }
     }
 
     private func record(_ line: EventLine, _ connection: ConnectionPointer, _ text: String) {

@@ -64,6 +64,16 @@ public struct ReplyBuffer: ~Copyable {
     }
     public var mark: Mark { Mark(count: count, segmentCount: segmentCount) }
 
+    /// Where what was appended after `mark` begins, among the bytes of the buffer.
+    public static func start(of mark: Mark) -> Int { mark.count }
+
+    /// At most `limit` bytes from `start` on, pinned values not among them; none when there are not so many.
+    public func withBytes(from start: Int, limit: Int, _ body: (Span<UInt8>) -> Void) {
+        let from = max(0, min(start, count))
+        body(UnsafeRawBufferPointer(start: base.map { $0 + from }, count: min(limit, count - from))
+            .bindMemory(to: UInt8.self).span)
+    }
+
     /// Drops everything appended after `mark`, unpinning what was pinned.
     public mutating func rollback(to mark: Mark, store: StoreClient) {
         while segmentCount > mark.segmentCount {

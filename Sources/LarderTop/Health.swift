@@ -8,13 +8,8 @@ public enum Health {
     /// Runs as `arguments` (without `larder --health`) say; returns the exit status: 0 when the daemon
     /// answers, 1 when it doesn't, 64 for a command line that makes no sense.
     public static func run(_ arguments: [String]) -> Int32 {
-        guard arguments.count <= 1 else { return say(.error, "larder --health: one address at most", 64) }
-        var target = Target.usual
-        if let word = arguments.first {
-            guard let parsed = Target.parse(word) else {
-                return say(.error, "larder --health: not HOST:PORT or the path of a unix socket", 64)
-            }
-            target = parsed
+        guard let target = target(arguments) else {
+            return say(.error, "usage: larder --health [HOST:PORT | -p PORT | -s SOCKET]", 64)
         }
         let link = Link(target: target, credentials: nil)
         var outcome = link.ask([.general], now: monotonicSeconds(), patience: patience)
@@ -33,6 +28,18 @@ public enum Health {
             let count = poll(&place, 1, 100)
             let now = monotonicSeconds()
             outcome = count > 0 ? link.ready(place.revents, now: now) : link.checkDeadline(now: now)
+        }
+    }
+
+    /// The daemon that is meant: by its address, or by the option it was started with.
+    static func target(_ arguments: [String]) -> Target? {
+        switch arguments.first {
+        case nil: return .usual
+        case "-p", "--port": return arguments.count == 2 ? Target.parse("127.0.0.1:" + arguments[1]) : nil
+        case "-s", "--unix-socket":
+            guard arguments.count == 2, !arguments[1].isEmpty else { return nil }
+            return Target(place: .unix(path: arguments[1]))
+        case .some(let word): return arguments.count == 1 ? Target.parse(word) : nil
         }
     }
 

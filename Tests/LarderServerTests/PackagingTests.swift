@@ -88,6 +88,24 @@ import Testing
             })
     }
 
+    /// systemd's verdict on the units in a root of their own, where the program they start is in its place.
+    private static func verifyUnits(in root: String) throws {
+        guard let verifier = Surroundings.find("systemd-analyze") else { return }
+        let files = FileManager.default
+        let units = root + "/lib/systemd/system"
+        try files.createDirectory(atPath: units, withIntermediateDirectories: true)
+        try files.createDirectory(atPath: root + "/bin", withIntermediateDirectories: true)
+        defer { for folder in ["/lib", "/bin"] { try? files.removeItem(atPath: root + folder) } }
+        for target in ["sysinit", "basic", "shutdown", "network", "sockets"] {
+            try "[Unit]\nDescription=\(target)\n".write(
+                toFile: "\(units)/\(target).target", atomically: true, encoding: .utf8)
+        }
+        try files.copyItem(atPath: "/bin/true", toPath: root + "/bin/kill")
+        let names = ["larder.service", "larder@one.service", "larder.socket"]
+        let said = try ChildProcess.run(verifier, ["verify", "--root=" + root, "--man=no"] + names)
+        #expect(said.ending == .exited(0) && said.errors.isEmpty, "\(said.errors)")
+    }
+
     /// What it puts there serves; what it takes away is all but the options.
     @Test func installsAndRemoves() throws {
         let folder = try TemporaryFolder()
@@ -105,20 +123,30 @@ import Testing
         let unit = try String(
             contentsOfFile: folder.path("root/etc/systemd/system/larder.service"), encoding: .utf8)
         #expect(unit.contains("ExecStart=/usr/local/bin/larder $LARDER_OPTIONS"))
+        #expect(files.contains("usr/local/share/zsh/site-functions/_larder"))
+        #expect(files.contains("etc/fish/completions/larder.fish"))
         let asked = try ChildProcess.run(folder.path("root/usr/local/bin/larder"), ["--version"])
         #expect(asked.output.hasPrefix("larder \(Version.larder)"))
+        try Self.verifyUnits(in: folder.path("root"))
         let removed = try ChildProcess.run("/bin/bash", [script, "--remove"], environment: places)
         #expect(removed.ending == .exited(0), "\(removed.errors)")
         #expect(Self.files(below: folder.path("root")) == ["etc/default/larder"])
+        // Folders that others use, too, stay; its own go.
+        let share = folder.path("root/usr/local/share")
+        #expect(FileManager.default.fileExists(atPath: share + "/man/man1"))
+        #expect(!FileManager.default.fileExists(atPath: share + "/larder"))
     }
 
+    /// Of the release build, if it has been made: a debug build takes long to pack, and nobody would.
     @Test func makesADebianPackage() throws {
         let tools = ["dpkg-shlibdeps", "dpkg-deb"].map { Surroundings.find($0) }
         try Surroundings.require(!tools.contains(nil), "dpkg-dev")
+        let binary = Self.tree + "/.build/release/larder"
+        try Surroundings.require(FileManager.default.isExecutableFile(atPath: binary), "a release build")
         let folder = try TemporaryFolder()
         let made = try ChildProcess.run(
             "/bin/bash", [Self.tree + "/systemd/package", folder.root],
-            environment: ["LARDER_BINARY": Surroundings.daemon], upTo: 120)
+            environment: ["LARDER_BINARY": binary], upTo: 120)
         #expect(made.ending == .exited(0), "\(made.errors)")
         let name = try FileManager.default.contentsOfDirectory(atPath: folder.root)
             .first { $0.hasSuffix(".deb") } ?? "none"
@@ -137,6 +165,19 @@ import Testing
             let good = try ChildProcess.run(Surroundings.daemon, ["--health", "127.0.0.1:\(daemon.port)"])
             #expect(good.ending == .exited(0))
             #expect(good.output == "127.0.0.1:\(daemon.port) serves: 1.6.45\n")
+            let options = try ChildProcess.run(Surroundings.daemon, ["--health", "-p", "\(daemon.port)"])
+            #expect(options.ending == .exited(0) && options.output == good.output)
+        }
+        let folder = try TemporaryFolder()
+        let path = folder.path("larder.sock")
+        let local = try Daemon(
+            ["-s", path], folder: folder, picksPort: false, waitsForPorts: false)
+        try wait(for: "the socket") { FileManager.default.fileExists(atPath: path) }
+        #expect(try ChildProcess.run(Surroundings.daemon, ["--health", "-s", path]).ending == .exited(0))
+        try local.stop()
+        #expect(try ChildProcess.run(Surroundings.daemon, ["--health", "-s", path]).ending == .exited(1))
+        for words in [["-p"], ["-p", "http"], ["-p", "0"], ["-s", ""], ["-x", "1"]] {
+            #expect(try ChildProcess.run(Surroundings.daemon, ["--health"] + words).ending == .exited(64))
         }
         let nobody = try ChildProcess.run(Surroundings.daemon, ["--health", "/nonexistent/socket"])
         #expect(nobody.ending == .exited(1))
@@ -150,20 +191,5 @@ import Testing
         let silent = try ChildProcess.run(Surroundings.daemon, ["--health", "\(socket.port)"])
         #expect(silent.ending == .exited(1))
         #expect(Clock.now - began < 10)
-    }
-
-    @Test func requestsAreInTheLogAtVVOnly() throws {
-        for (options, isTalkative) in [(["-vv"], true), (["-v"], false)] {
-            let daemon = try Daemon(options)
-            let wire = try daemon.connect()
-            try wire.ask("set a 0 0 6\r\nsecret\r\nget \u{1}b\r\n", "STORED\r\nEND\r\n")
-            if isTalkative {
-                try wait(for: "the request in the log") { daemon.process.errors.contains("get \\x01b") }
-                #expect(daemon.process.errors.contains("set a 0 0 6"))
-            }
-            try daemon.stop()
-            #expect(daemon.process.errors.contains("get ") == isTalkative)
-            #expect(!daemon.process.errors.contains("secret"))
-        }
     }
 }
