@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int csys_next_option(
@@ -91,3 +92,19 @@ static int forget_code(struct dl_phdr_info *object, size_t size, void *unused) {
 }
 
 void csys_forget_startup_code(void) { dl_iterate_phdr(forget_code, NULL); }
+
+ssize_t csys_read(int descriptor, void *bytes, size_t count) {
+    return syscall(SYS_read, descriptor, bytes, count);
+}
+
+ssize_t csys_readv(int descriptor, const struct iovec *vectors, int count) {
+    return syscall(SYS_readv, descriptor, vectors, (long)count);
+}
+
+ssize_t csys_send(int descriptor, const void *bytes, size_t count, int flags) {
+    return syscall(SYS_sendto, descriptor, bytes, count, (long)flags, NULL, 0L);
+}
+
+ssize_t csys_sendmsg(int descriptor, const struct msghdr *message, int flags) {
+    return syscall(SYS_sendmsg, descriptor, message, (long)flags);
+}

@@ -220,8 +220,7 @@ extension WorkerContext {
         operation.end = UInt32(truncatingIfNeeded: line.next)
         // Should flag b be there, the key is decoded and hashed again: then this prefetch was in vain.
         if key.count <= Self.longestKey {
-            operation.hash = store.hash(input.extracting(key))
-            store.prefetchBucket(operation.hash)
+            operation.hash = store.hashAndPrefetch(input.extracting(key))
         }
         batch[count] = operation
         count &+= 1

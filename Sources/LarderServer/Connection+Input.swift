@@ -1,5 +1,6 @@
 // Reading a client's bytes and letting its session answer them: one read, one write per wake-up, and never a
 // second read after a short one. What can't be answered now moves into the connection's conversation.
+import CSystem
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -30,10 +31,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
         guard pointee.phase != .resting else { return }
         worker.beginTurn(self)
         var left = Worker.bytesPerTurn
+        var most = Worker.firstRead
         while true {
-            switch pointee.isSecured ? fillSecurely() : fill() {
+            switch pointee.isSecured ? fillSecurely() : fill(most) {
             case .bytes(let count, let got, let isFull):
                 left -= got
+                most = Worker.inputCapacity
                 // After a full read there is more to answer: all of it leaves in one write.
                 let isLast = !isFull || left <= 0
                 guard pump(worker.pointee.input, count, holdsReplies: !isLast) == .waiting else { return }
@@ -70,7 +73,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         return pump(rest, conversation.pointee.stashCount)
     }
 
-    private func fill() -> Fill {
+    /// Reads at most `most` bytes into the worker's buffer, or a value's next part straight into the store.
+    private func fill(_ most: Int) -> Fill {
         let worker = pointee.worker
         let input = worker.pointee.input
         var stashed = 0
@@ -87,10 +91,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let room = Worker.inputCapacity - stashed
         // A session that wants more than a whole buffer before it takes anything can't be served.
         guard room > 0 else { return .failed }
-        let got = read(descriptor, input + stashed, room)
+        let wanted = Swift.min(room, most)
+        let got = csys_read(descriptor, input + stashed, wanted)
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
-        return .bytes(count: stashed + got, got: got, isFull: got == room)
+        return .bytes(count: stashed + got, got: got, isFull: got == wanted)
     }
 
     /// Reads the next part of a long value straight into the store's memory, and what follows it into the
@@ -101,7 +106,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let vectors = worker.pointee.vectors
         let count = runs.fill(vectors)
         vectors[count] = iovec(iov_base: worker.pointee.input, iov_len: behind)
-        let got = readv(descriptor, vectors, Int32(count + 1))
+        let got = csys_readv(descriptor, vectors, Int32(count + 1))
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
         conversation.pointee.session.pointee.markReceived(Swift.min(got, runs.bytes))

@@ -1,5 +1,6 @@
 // Writing replies: straight from the worker's buffer as long as the socket takes them, from a backlog of the
 // connection's own when it doesn't. While there is a backlog nothing more is read from that client.
+import CSystem
 import Glibc
 import LarderProtocol
 import LarderStore
@@ -11,7 +12,7 @@ enum Sent {
 /// `send` that answers a vanished peer with an error instead of a signal.
 @inline(__always)
 func sendQuietly(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    send(descriptor, bytes, count, Int32(MSG_NOSIGNAL))
+    csys_send(descriptor, bytes, count, Int32(MSG_NOSIGNAL))
 }
 
 extension UnsafeMutablePointer where Pointee == Connection {
@@ -54,7 +55,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             var message = msghdr()
             message.msg_iov = vectors
             message.msg_iovlen = count
-            let n = sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
+            let n = csys_sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
             if n < 0 {
                 if errno == EINTR { continue }
                 return errno == EAGAIN ? .blocked : .failed

@@ -1,5 +1,6 @@
 // The service manager's side of the daemon's life: notices by a datagram to NOTIFY_SOCKET, and sockets it
 // opened for us (LISTEN_FDS). Both are a few lines of plain protocol, so no library is needed.
+import CSystem
 import Glibc
 
 /// Tells systemd what the daemon is doing. Does nothing when no one asked to be told.

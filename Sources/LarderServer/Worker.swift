@@ -8,6 +8,9 @@ import Synchronization
 struct Worker {
     /// Bytes read at once. What a client sends faster than this waits in its socket.
     static let inputCapacity = 64 << 10
+    /// Bytes read first: nearly always all there is. Of a long value they are copied into the store; the rest
+    /// is read straight into it.
+    static let firstRead = 16 << 10
     /// Bytes read behind the part of a long value that goes straight to the store.
     static let behindValue = 16 << 10
     /// Bytes read from one connection before others have their turn.

@@ -71,7 +71,11 @@ extension Core {
         geometries[stripe].store(geometry.word, ordering: .relaxed)
     }
 
-    @inline(__always) func prefetchBucket(_ hash: UInt64) { ci_prefetch(homeBucket(hash).p) }
+    /// The bucket's line, and the stripe's, which the lock is about to write.
+    @inline(__always) func prefetchBucket(_ hash: UInt64) {
+        ci_prefetch(homeBucket(hash).p)
+        ci_prefetch_to_write(stripe(Self.stripeIndex(hash)).p)
+    }
     @inline(__always) func prefetchItem(_ hash: UInt64) {
         ci_prefetch_match(
             homeBucket(hash).p, Self.tag(hash), arena.base.assumingMemoryBound(to: CChar.self), arena.shift)

@@ -154,13 +154,13 @@ public struct Reservation: ~Copyable {
     }
 
     /// The runs of memory the next bytes go to, for a socket to read into. Memory is taken ahead of the bytes
-    /// only as far as bytes have come already (and at least one chunk), so that a client gets no more than it
-    /// pays for.
+    /// only for four times what has come already (and at least one chunk), so that a client gets no more than
+    /// it pays for.
     public mutating func freeRuns() -> FreeRuns {
         var runs = FreeRuns()
         guard received < valueLength, openRoom() else { return runs }
         var left = valueLength - received
-        var ahead = max(received, SlabClassTable.largestChunk)
+        var ahead = max(received * 4, SlabClassTable.largestChunk)
         runs.add(cursor!, min(room, left))
         left -= room
         ahead -= room

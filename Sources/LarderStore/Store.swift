@@ -88,13 +88,13 @@ public struct StoreClient: @unchecked Sendable {
 
     /// `hash`, and the first pass of a batch at once: asks for the cache line of the key's bucket.
     public func hashAndPrefetch(_ key: Span<UInt8>) -> UInt64 {
-        let hash = hash(key)
+        let hash = key.withUnsafeBufferPointer {
+            core.pointee.keyHash(UnsafeRawPointer($0.baseAddress!), $0.count)
+        }
         core.pointee.prefetchBucket(hash)
         return hash
     }
 
-    /// First pass of a batch: asks for the cache line of the key's bucket.
-    public func prefetchBucket(_ hash: UInt64) { core.pointee.prefetchBucket(hash) }
     /// Second pass: asks for the item, as far as an unlocked look at the bucket tells which.
     public func prefetchItem(_ hash: UInt64) { core.pointee.prefetchItem(hash) }
 

@@ -10,6 +10,9 @@
 /// Asks the processor to load the cache line of `p`; harmless for any address.
 static inline void ci_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 
+/// The same for a line that is about to be written.
+static inline void ci_prefetch_to_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+
 /// Bit i is set where byte i of the 12 tag bytes at `tags` equals `tag`. `tags` must be readable for 16
 /// bytes.
 static inline uint32_t ci_match_tags(const void *tags, uint8_t tag) {

@@ -9,6 +9,13 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
+/// read, readv, send and sendmsg as bare system calls. In a program with threads glibc's own are points where
+/// one can be cancelled: two locked instructions a call, for what no thread here ever is.
+ssize_t csys_read(int descriptor, void *bytes, size_t count);
+ssize_t csys_readv(int descriptor, const struct iovec *vectors, int count);
+ssize_t csys_send(int descriptor, const void *bytes, size_t count, int flags);
+ssize_t csys_sendmsg(int descriptor, const struct msghdr *message, int flags);
+
 /// The next option of a command line: its letter (or `val`), ':' if its argument is missing, '?' if it is
 /// unknown, -1 at the end. `restart` begins a new command line. `*argument` is the option's argument or NULL;
 /// `*culprit` the letter that is at fault (0: a long option); `*next` the index in `argv` that getopt has
