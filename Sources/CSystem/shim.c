@@ -6,6 +6,7 @@
 #include <link.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
@@ -44,7 +45,10 @@ int csys_empty_bounding_set(void) {
 int csys_drop_capabilities(void) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3];
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    // Where there are none, a filter may forbid even to give them up.
+    if (syscall(SYS_capget, &header, now) == 0 && memcmp(now, none, sizeof none) == 0) return 0;
     return (int)syscall(SYS_capset, &header, none);
 }
 
