@@ -10,6 +10,17 @@ extension WorkerContext {
     ) -> Bool {
         let lineStart = turn.position
         turn.requestsLeft &-= 1
+        // The usual request is one key; anything else goes key by key.
+        let keyStart = min(lineStart &+ verbLength, input.count)
+        let stop = Bytes.wordStop(in: input, from: keyStart)
+        if stop > keyStart, stop &- keyStart <= Self.longestKey, stop &+ 1 < input.count,
+            input[stop] == 0x0D, input[stop &+ 1] == 0x0A
+        {
+            setGet(at: count, keyStart..<stop, bits.union(.last), .never, end: stop &+ 2, input)
+            count &+= 1
+            turn.position = stop &+ 2
+            return true
+        }
         turn.run = GetRun()
         turn.run.isActive = true
         turn.run.bits = bits
@@ -58,31 +69,39 @@ extension WorkerContext {
             guard stop &- position <= Self.longestKey else {
                 return refuseKeys(input, &turn, &count, at: stop)
             }
-            // Only what a get needs is set: the batch's other fields keep what an earlier operation left.
-            batch[count].kind = .get
-            var bits = turn.run.hasBegun ? turn.run.bits.union(.continues) : turn.run.bits
+            let bits = turn.run.hasBegun ? turn.run.bits.union(.continues) : turn.run.bits
             turn.run.hasBegun = true
-            batch[count].exptime = turn.run.exptime
-            batch[count].keyStart = UInt32(truncatingIfNeeded: position)
-            batch[count].keyEnd = UInt32(truncatingIfNeeded: stop)
-            batch[count].hash = store.hashAndPrefetch(input.extracting(position..<stop))
-            // The usual end of a key is the end of its line.
+            let key = position..<stop
             if input[stop] == 0x20 {
-                batch[count].bits = bits
-                batch[count].end = UInt32(truncatingIfNeeded: stop)
+                setGet(at: count, key, bits, turn.run.exptime, end: stop, input)
                 count &+= 1
                 position = stop &+ 1
                 continue
             }
             let next = input[stop] == 0x0D ? stop &+ 2 : stop &+ 1
-            bits.insert(.last)
-            batch[count].bits = bits
-            batch[count].end = UInt32(truncatingIfNeeded: next)
+            setGet(at: count, key, bits.union(.last), turn.run.exptime, end: next, input)
             count &+= 1
             turn.run.isActive = false
             turn.position = next
             return true
         }
+    }
+
+    /// One key of a get. Only what it needs is set: the batch's other fields keep what an earlier operation
+    /// left.
+    @inline(__always)
+    private mutating func setGet(
+        at i: Int, _ key: Range<Int>, _ bits: Operation.Bits, _ exptime: Moment, end: Int,
+        _ input: Span<UInt8>
+    ) {
+        let hash = store.hashAndPrefetch(input.extracting(key))
+        batch[i].kind = .get
+        batch[i].bits = bits
+        batch[i].exptime = exptime
+        batch[i].keyStart = UInt32(truncatingIfNeeded: key.lowerBound)
+        batch[i].keyEnd = UInt32(truncatingIfNeeded: key.upperBound)
+        batch[i].hash = hash
+        batch[i].end = UInt32(truncatingIfNeeded: end)
     }
 
     /// Where the key at `start` ends: at a blank, or at the `\n` or `\r\n` of its line; the input's count if

@@ -94,7 +94,7 @@ extension Session {
         switch worker.store.find(key, hash: call.hash, now: call.now) {
         case .hit(let item):
             if worker.observers != 0 { sighting = Sighting(item) }
-            isAnswered = answerHit(item, wasCreated: false, call, key, input, worker, &reply)
+            isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
         case .miss(let miss): answerMiss(miss, call, key, input, &worker, &reply)
         }
         if let sighting { worker.observe(key, sighting, isGet: true) }
@@ -116,11 +116,11 @@ extension Session {
         switch consume vivified {
         case .found(let item):
             if worker.observers != 0 { sighting = Sighting(item) }
-            isAnswered = answerHit(item, wasCreated: false, call, key, input, worker, &reply)
+            isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
         case .created(let item, let miss):
             worker.countDeath(miss)
             if worker.observers != 0 { sighting = Sighting(item) }
-            isAnswered = answerHit(item, wasCreated: true, call, key, input, worker, &reply)
+            isAnswered = answerHit(item, wasCreated: true, call, key, input, &worker, &reply)
         case .outOfMemory(let miss): answerMiss(miss, call, key, input, &worker, &reply)
         }
         if let sighting { worker.observe(key, sighting, isGet: true) }
@@ -130,7 +130,7 @@ extension Session {
     /// The item's lock is held throughout, so that of several clients one wins. False: no reply memory.
     private func answerHit(
         _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall, _ key: Span<UInt8>,
-        _ input: Span<UInt8>, _ worker: borrowing WorkerContext, _ reply: inout ReplyBuffer
+        _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> Bool {
         let withValue = worker.flags.has(Flag.value)
             && !(worker.flags.has(Flag.compareCAS) && worker.flags.cas == item.cas)

@@ -120,7 +120,7 @@ extension Session {
         case .found(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
         case .created(let item, let miss):
             worker.countDeath(miss)
-            answerNumber(worker.flags.initial, item, wasCreated: true, call, key, input, worker, &reply)
+            answerNumber(worker.flags.initial, item, wasCreated: true, call, key, input, &worker, &reply)
         case .outOfMemory: reply.append("SERVER_ERROR Out of memory allocating new item\r\n")
         }
     }
@@ -137,7 +137,7 @@ extension Session {
         switch item.adjust(by: worker.flags.delta, decrement: decrement, newCAS: worker.flags.newCAS) {
         case .value(let value):
             worker.store.count(decrement ? .decrHits : .incrHits, slabClass: slabClass)
-            answerNumber(value, item, wasCreated: false, call, key, input, worker, &reply)
+            answerNumber(value, item, wasCreated: false, call, key, input, &worker, &reply)
         case .nonNumeric:
             reply.append("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")
         case .outOfMemory: reply.append("SERVER_ERROR out of memory\r\n")
@@ -146,7 +146,7 @@ extension Session {
 
     private func answerNumber(
         _ value: UInt64, _ item: borrowing LockedItem, wasCreated: Bool, _ call: borrowing MetaCall,
-        _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: borrowing WorkerContext,
+        _ key: Span<UInt8>, _ input: Span<UInt8>, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
         let mark = reply.mark

@@ -2,22 +2,28 @@
 import LarderStore
 
 extension Session {
-    /// Executes one operation of the batch. Rare commands are the only ones that don't pass here.
-    @inline(__always)
-    mutating func execute(
-        at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
-        _ reply: inout ReplyBuffer
-    ) {
-        if !worker.batch[i].bits.contains(.continues) {
-            turn.mark = reply.mark
-            turn.isSkipping = false
+    /// Executes the operations of a round in order, rare commands excepted; returns how many, fewer than
+    /// `count` when the reply buffer is full.
+    mutating func executeRound(
+        _ count: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer, shownFrom: Int?
+    ) -> Int {
+        var replyStart = shownFrom ?? 0
+        for i in 0..<count {
+            if reply.isFull { return i }
+            if !worker.batch[i].bits.contains(.continues) {
+                turn.mark = reply.mark
+                turn.isSkipping = false
+            }
+            switch worker.batch[i].kind {
+            case .get: executeGet(at: i, input, &turn, &worker, &reply)
+            case .store: executeStore(worker.batch[i], input, turn, &worker, &reply)
+            default: executeOther(worker.batch[i], input, &turn, &worker, &reply)
+            }
+            if reply.overflowed { answerOverflow(&turn, &worker, &reply) }
+            if shownFrom != nil { show(worker.batch[i], &replyStart, turn, worker, reply) }
         }
-        switch worker.batch[i].kind {
-        case .get: executeGet(at: i, input, &turn, &worker, &reply)
-        case .store: executeStore(at: i, input, turn, &worker, &reply)
-        default: executeOther(worker.batch[i], input, &turn, &worker, &reply)
-        }
-        if reply.overflowed { answerOverflow(&turn, &worker, &reply) }
+        return count
     }
 
     @inline(never)
@@ -49,7 +55,7 @@ extension Session {
 
     /// One key of get or gets.
     @inline(__always)
-    private mutating func executeGet(
+    private func executeGet(
         at i: Int, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
@@ -76,7 +82,7 @@ extension Session {
 
     /// One key of gat or gats.
     @inline(never)
-    private mutating func executeGetAndTouch(
+    private func executeGetAndTouch(
         _ operation: Operation, _ input: Span<UInt8>, _ turn: inout Turn, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
@@ -149,7 +155,7 @@ extension Session {
 extension WorkerContext {
     /// What every look-up that finds nothing has in common.
     @inline(__always)
-    func countMiss(_ key: Span<UInt8>, _ miss: Miss, isGet: Bool = false) {
+    mutating func countMiss(_ key: Span<UInt8>, _ miss: Miss, isGet: Bool = false) {
         countDeath(miss)
         if observers != 0 { observeFetch(key, miss: miss, slabClass: 0, size: 0, isGet: isGet) }
     }
@@ -166,7 +172,7 @@ extension WorkerContext {
 
     /// Tells observers of a hit, when the item's lock is no longer held.
     @inline(never)
-    func observe(_ key: Span<UInt8>, _ sighting: Sighting, isGet: Bool = false) {
+    mutating func observe(_ key: Span<UInt8>, _ sighting: Sighting, isGet: Bool = false) {
         observeFetch(key, miss: nil, slabClass: sighting.slabClass, size: sighting.size, isGet: isGet)
     }
 }

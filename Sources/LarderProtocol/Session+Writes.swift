@@ -6,10 +6,9 @@ extension Session {
     /// A classic storage command whose value is whole in the input.
     @inline(__always)
     func executeStore(
-        at i: Int, _ input: Span<UInt8>, _ turn: borrowing Turn, _ worker: inout WorkerContext,
+        _ operation: Operation, _ input: Span<UInt8>, _ turn: borrowing Turn, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        let operation = worker.batch[i]
         let key = input.extracting(operation.key)
         let length = Int(operation.valueLength)
         let outcome: WriteOutcome
@@ -130,8 +129,7 @@ extension Operation {
 
 extension WorkerContext {
     /// What every storage command adds to the statistics, and to what observers see.
-    @inline(__always)
-    func countWrite(
+    mutating func countWrite(
         _ key: Span<UInt8>, _ mode: WriteMode, comparesCAS: Bool, _ outcome: WriteOutcome, fits: Bool,
         exptime: Moment, length: Int
     ) {

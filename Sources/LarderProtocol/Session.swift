@@ -103,13 +103,11 @@ public struct Session: ~Copyable {
             if count > 1 {
                 for i in 0..<count { worker.store.prefetchItem(worker.batch[i].hash) }
             }
-            for i in 0..<count {
-                if reply.isFull {
-                    suspend(at: i, roundStart, &turn, worker)
-                    return leave(turn, .flush)
-                }
-                execute(at: i, input, &turn, &worker, &reply)
-                if showsReplies { show(worker.batch[i], &replyStart, turn, worker, reply) }
+            let done = executeRound(
+                count, input, &turn, &worker, &reply, shownFrom: showsReplies ? replyStart : nil)
+            if done < count {
+                suspend(at: done, roundStart, &turn, worker)
+                return leave(turn, .flush)
             }
             switch turn.stop {
             case .batchFull, .alone: break
@@ -132,7 +130,7 @@ public struct Session: ~Copyable {
     /// Records the reply to an operation for the log: all that `reply` got from `start` on, and `start` moves
     /// on. Only while the log is of requests.
     @inline(never)
-    private func show(
+    func show(
         _ operation: Operation, _ start: inout Int, _ turn: Turn, _ worker: borrowing WorkerContext,
         _ reply: borrowing ReplyBuffer
     ) {

@@ -1,6 +1,7 @@
 // What crosses the wall between a session and the server that runs it: what the session wants done next, what
 // the server is asked about itself, and what one worker lends to every session it runs.
 import LarderStore
+import Synchronization
 
 /// What the server should do after `Session.receive`.
 public enum Verdict: ~Copyable {
@@ -195,6 +196,8 @@ public struct StatsOptions: Sendable {
 
 /// What one worker lends to each session it runs; lives as long as the worker, touched by its thread only.
 public struct WorkerContext: ~Copyable {
+    /// Keeps it from being passed by copy; see `Core`.
+    private let addressed = Atomic<UInt8>(0)
     public let store: StoreClient
     public let options: SessionOptions
     public let facts: any ServerFacts

@@ -10,7 +10,10 @@ import Glibc
 import Synchronization
 
 /// Reached through one pointer that lives as long as the process; no field changes after `init`.
-struct Core: ~Copyable {  // a copy per call is what `pointee` would otherwise cost
+struct Core: ~Copyable {
+    /// Gives the struct an address of its own: without an atomic in it each call of a method that isn't
+    /// inlined would pass a copy of all its 336 bytes.
+    private let addressed = Atomic<UInt8>(0)
     let arena: Arena
     let keyHash: KeyHash
     let table: SlabClassTable

@@ -212,17 +212,16 @@ extension Core {
 
     // MARK: Growth
 
-    /// Splits one bucket if the stripe is too full. Bounded work; a failure to grow only makes chains longer.
+    /// Whether the stripe is so full that one of its buckets should be split.
     @inline(__always)
-    func growIfFull(_ stripeIndex: Int) {
-        let s = stripe(stripeIndex)
-        if s.state.pointee.items &* 16 > geometry(stripeIndex).buckets &* Self.itemsPerBucket16 {
-            split(stripeIndex)
-        }
+    func isFull(_ stripeIndex: Int) -> Bool {
+        stripe(stripeIndex).state.pointee.items &* 16
+            > geometry(stripeIndex).buckets &* Self.itemsPerBucket16
     }
 
+    /// Splits one bucket. Bounded work; a failure to grow only makes chains longer.
     @inline(never)
-    private func split(_ stripeIndex: Int) {
+    func split(_ stripeIndex: Int) {
         let s = stripe(stripeIndex)
         let geometry = geometry(stripeIndex)
         let buckets = geometry.buckets

@@ -108,9 +108,16 @@ public struct ReplyBuffer: ~Copyable {
     mutating func putValueLine(
         key: UnsafeRawPointer, _ n: Int, clientFlags: UInt32, length: Int, cas: UInt64?
     ) {
-        let out = base! + count
+        filled &+= Self.writeValueLine(base! + count, key, n, clientFlags, length, cas)
+    }
+
+    @inline(__always)
+    private static func writeValueLine(
+        _ out: UnsafeMutableRawPointer, _ key: UnsafeRawPointer, _ n: Int, _ clientFlags: UInt32,
+        _ length: Int, _ cas: UInt64?
+    ) -> Int {
         out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)  // "VALUE "
-        Self.copyShort(key, to: out + 6, n)
+        copyShort(key, to: out + 6, n)
         var at = 6 &+ n
         if clientFlags == 0 {
             out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)  // " 0 "
@@ -127,7 +134,7 @@ public struct ReplyBuffer: ~Copyable {
             at &+= 1 &+ Decimal.write(cas, to: out + (at &+ 1))
         }
         out.storeBytes(of: 0x0A0D, toByteOffset: at, as: UInt16.self)
-        filled &+= at &+ 2
+        return at &+ 2
     }
 
     /// The same for a caller that holds the item otherwise (gat, whose item is also touched).

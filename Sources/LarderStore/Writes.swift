@@ -314,7 +314,7 @@ struct Writer {
         if core.pointee.options.maxItems != nil {
             core.pointee.shared.itemCount.pointee.wrappingAdd(1, ordering: .relaxed)
         }
-        core.pointee.growIfFull(stripeIndex)
+        if core.pointee.isFull(stripeIndex) { core.pointee.split(stripeIndex) }
         return true
     }
 
