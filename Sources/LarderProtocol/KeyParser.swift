@@ -28,23 +28,28 @@ extension WorkerContext {
         return parseKeys(input, &turn, &count, lineStart: lineStart)
     }
 
-    /// A gat or gats line at `turn.position`; its line must be whole.
+    /// A gat or gats line at `turn.position`. Longer than any other line it goes key by key, as a get's does,
+    /// once its exptime is there.
     mutating func parseGetAndTouch(
         _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int, verbLength: Int, _ bits: Operation.Bits
     ) -> Bool {
-        guard let line = nextLine(input, &turn) else { return false }
-        var words = Words(line.start + verbLength..<line.end)
-        guard let exptime = words.next(in: input) else { return refuse(.badLine, line, &turn, &count) }
-        guard words.next(in: input) != nil else { return refuse(.badLine, line, &turn, &count) }
-        guard let seconds = Number.signed(input, exptime) else {
-            return refuse(.badExptime, line, &turn, &count)
+        let start = turn.position
+        let line = nextLine(input, &turn)
+        if line == nil, turn.stop != .close { return false }
+        var words = Words(start + verbLength..<(line?.end ?? input.count))
+        let exptime = words.next(in: input)
+        let hasKey = words.next(in: input) != nil
+        guard let exptime, hasKey, let seconds = Number.signed(input, exptime) else {
+            guard let line else { return false }
+            return refuse(exptime == nil || !hasKey ? .badLine : .badExptime, line, &turn, &count)
         }
+        if line == nil { turn.requestsLeft &-= 1 }
         turn.run = GetRun()
         turn.run.isActive = true
         turn.run.bits = bits
         turn.run.exptime = options.expiry(ofExptime: seconds, now: turn.now)
         turn.position = exptime.upperBound
-        return parseKeys(input, &turn, &count, lineStart: line.start)
+        return parseKeys(input, &turn, &count, lineStart: start)
     }
 
     /// Keys from `turn.position` on, until the line, the input or the batch ends. `lineStart` is where the
