@@ -43,7 +43,8 @@ struct Core: ~Copyable {
         return keyHash(item.p + Item.keyOffset(shape), Item.keyLength(shape))
     }
 
-    /// Nil if the address space can't be had.
+    /// Nil if the address space or the memory for the tables can't be had; the process then has no use for
+    /// what was.
     init?(_ options: StoreOptions) {
         guard let arena = Arena(limit: options.memoryLimit) else { return nil }
         // Every bucket an item could need when the smallest chunks fill all memory.
@@ -52,8 +53,13 @@ struct Core: ~Copyable {
             let pointers = mmap(
                 nil, indexPagesMax * 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                 -1, 0),
-            pointers != MAP_FAILED
+            pointers != MAP_FAILED,
+            let stripes = Self.lines(Stripe.count * Stripe.bytes),
+            let geometries = Self.lines(Stripe.count * 8),
+            let classes = Self.lines(256 * SlabClass.bytes)
         else { return nil }
+        let counters = (0...options.clients).compactMap { _ in CounterBlock() }
+        guard counters.count == options.clients + 1 else { return nil }
         self.arena = arena
         self.indexPagesMax = indexPagesMax
         self.options = options
@@ -62,13 +68,13 @@ struct Core: ~Copyable {
         table = SlabClassTable(
             factor: options.growthFactor, minimumSpace: options.minimumSpace, explicit: options.slabSizes,
             grain: 1 << Int(arena.shift))
-        stripes = Self.lines(Stripe.count * Stripe.bytes)
-        geometries = Self.lines(Stripe.count * 8).assumingMemoryBound(to: Atomic<UInt64>.self)
-        classes = Self.lines(256 * SlabClass.bytes)
+        self.stripes = stripes
+        self.geometries = geometries.assumingMemoryBound(to: Atomic<UInt64>.self)
+        self.classes = classes
         classOfUnits = .allocate(capacity: table.classOfUnits.count)
         classOfUnits.initialize(from: table.classOfUnits, count: table.classOfUnits.count)
         shared = SharedWords()
-        counters = (0...options.clients).map { _ in CounterBlock() }
+        self.counters = counters
         for id in 0..<256 {
             var state = SlabClassState()
             let isUsed = id > 0 && id < table.sizes.count
@@ -90,11 +96,10 @@ struct Core: ~Copyable {
     }
 
     /// Zeroed memory for as long as the process lives, on pages of its own: what of it is never used is
-    /// never resident.
-    static func lines(_ bytes: Int) -> UnsafeMutableRawPointer {
+    /// never resident. Nil if there is none.
+    static func lines(_ bytes: Int) -> UnsafeMutableRawPointer? {
         let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let memory, memory != MAP_FAILED else { fatalError("no memory for the store's tables") }
-        return memory
+        return memory == MAP_FAILED ? nil : memory
     }
 }
 

@@ -43,12 +43,13 @@ struct CounterBlock {
     /// Where this client tells its evictions, if the server gave it a log at start.
     let evictionLog: UnsafeMutablePointer<EvictionLog?>
 
-    init() {
+    /// Nil without memory.
+    init?() {
+        // Most of it is never touched: few loads use all classes.
+        guard let lines = Core.lines((Self.words * 8 + 127) & ~63) else { return nil }
+        base = lines.assumingMemoryBound(to: Atomic<UInt64>.self)
         evictionLog = .allocate(capacity: 1)
         evictionLog.initialize(to: nil)
-        let bytes = (Self.words * 8 + 127) & ~63
-        // Most of it is never touched: few loads use all classes.
-        base = Core.lines(bytes).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     @inline(__always)
