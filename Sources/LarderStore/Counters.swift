@@ -26,8 +26,8 @@ public enum ClassCounter: Int, CaseIterable, Sendable {
     case getHits, touchHits, cmdSet, deleteHits, incrHits, decrHits, casHits, casBadval
     case evicted, evictedNonzero, evictedUnfetched, evictedActive
     case reclaimed, expiredUnfetched, crawlerReclaimed, crawlerItemsChecked, outOfMemory, promoted
-    /// Signed: bytes of items linked minus unlinked by this client.
-    case bytesRequested
+    /// Signed, and no statistics: items linked minus unlinked by this client, and their bytes.
+    case itemsLinked, bytesRequested
 }
 
 /// One thread's block of counters, on cache lines of its own.
@@ -88,8 +88,10 @@ struct CounterBlock {
             base[i].store(0, ordering: .relaxed)
         }
     }
-    /// `bytesRequested` is a running balance, not a statistic: `stats reset` leaves it alone.
+    /// A running balance, which `stats reset` leaves alone.
     private static func isGauge(_ index: Int) -> Bool {
-        index >= globalWords && (index - globalWords) % classWords == ClassCounter.bytesRequested.rawValue
+        guard index >= globalWords else { return false }
+        let counter = ClassCounter(rawValue: (index - globalWords) % classWords)
+        return counter == .itemsLinked || counter == .bytesRequested
     }
 }

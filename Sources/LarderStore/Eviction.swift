@@ -199,8 +199,7 @@ extension Core {
         let id = arena.slabClass(of: handle)
         let dead = isExpired(item, now) || stripe.isFlushed(item.sequence)
         remove(slot, hash: hash, ghost: !dead && access & Item.probation != 0)
-        noteUnlinked(stripe, item, shape)
-        counters.add(.bytesRequested, slabClass: id, 0 &- UInt64(item.totalBytes(shape)))
+        noteUnlinked(stripe, item, shape, slabClass: id, counters)
         if dead {
             counters.add(.reclaimed, slabClass: id, 1)
             if access & Item.fetched == 0 { counters.add(.expiredUnfetched, slabClass: id, 1) }
@@ -240,18 +239,32 @@ extension Core {
         let item = arena.item(handle)
         let shape = item.shape
         let id = arena.slabClass(of: handle)
-        noteUnlinked(stripe, item, shape)
-        counters.add(.bytesRequested, slabClass: id, 0 &- UInt64(item.totalBytes(shape)))
+        noteUnlinked(stripe, item, shape, slabClass: id, counters)
         countEviction(item, shape, slabClass: id, now: now, counters)
         retire(handle, shape, id)
         return place
     }
 
-    /// Takes a linked item out of its stripe's figures. Caller holds the stripe's lock.
+    /// Counts a newly linked item. Caller holds the stripe's lock.
     @inline(__always)
-    func noteUnlinked(_ stripe: Stripe, _ item: Item, _ shape: UInt32) {
+    func noteLinked(_ stripe: Stripe, bytes: Int, slabClass id: UInt8, _ counters: CounterBlock) {
+        stripe.state.pointee.items &+= 1
+        stripe.state.pointee.bytes &+= UInt64(bytes)
+        counters.add(.itemsLinked, slabClass: id, 1)
+        counters.add(.bytesRequested, slabClass: id, UInt64(bytes))
+        if options.maxItems != nil { shared.itemCount.pointee.wrappingAdd(1, ordering: .relaxed) }
+    }
+
+    /// Takes a linked item out of the figures. Caller holds the stripe's lock.
+    @inline(__always)
+    func noteUnlinked(
+        _ stripe: Stripe, _ item: Item, _ shape: UInt32, slabClass id: UInt8, _ counters: CounterBlock
+    ) {
+        let bytes = UInt64(item.totalBytes(shape))
         stripe.state.pointee.items &-= 1
-        stripe.state.pointee.bytes &-= UInt64(item.totalBytes(shape))
+        stripe.state.pointee.bytes &-= bytes
+        counters.add(.itemsLinked, slabClass: id, 0 &- 1)
+        counters.add(.bytesRequested, slabClass: id, 0 &- bytes)
         if options.maxItems != nil { shared.itemCount.pointee.wrappingSubtract(1, ordering: .relaxed) }
     }
 

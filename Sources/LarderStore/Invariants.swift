@@ -13,6 +13,12 @@ extension Store {
             let (pages, linked) = checkClass(UInt8(id), linkedInIndex, &broken)
             pagesOwned += pages
             linkedInPages += linked
+            let counted = core.pointee.counters.reduce(UInt64(0)) {
+                $0 &+ $1.value(.itemsLinked, slabClass: UInt8(id))
+            }
+            if counted != UInt64(linked) {
+                broken.append("class \(id) counts \(Int64(bitPattern: counted)) items of \(linked)")
+            }
         }
         if linkedInPages != linkedInIndex.count {
             broken.append("\(linkedInIndex.count) items in the index, \(linkedInPages) linked in pages")

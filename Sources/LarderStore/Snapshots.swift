@@ -87,8 +87,6 @@ extension StoreClient {
         figures.pages = state.pageCount
         figures.usedChunks = state.used
         figures.freeChunks = state.pageCount * state.perPage - state.used
-        figures.items = state.used
-        figures.itemsOnProbation = state.probation
         let now = now.rawValue
         figures.ageSeconds =
             state.lastVictimAccess != 0 && now > state.lastVictimAccess ? now - state.lastVictimAccess : 0
@@ -96,6 +94,9 @@ extension StoreClient {
             let sum = core.pointee.counters.reduce(UInt64(0)) { $0 &+ $1.value(counter, slabClass: id) }
             figures.counters[counter] = sum
         }
+        figures.items = max(0, Int(truncatingIfNeeded: figures.count(.itemsLinked)))
+        // A long value is on probation from its first byte on, an item when it is linked.
+        figures.itemsOnProbation = min(state.probation, figures.items)
         figures.bytesRequested = Int64(bitPattern: figures.count(.bytesRequested))
         return figures
     }

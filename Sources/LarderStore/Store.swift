@@ -284,8 +284,7 @@ extension Core {
         let shape = item.shape
         let id = arena.slabClass(of: handle)
         remove(slot, hash: hash, ghost: false)
-        noteUnlinked(stripe(Self.stripeIndex(hash)), item, shape)
-        counters.add(.bytesRequested, slabClass: id, 0 &- UInt64(item.totalBytes(shape)))
+        noteUnlinked(stripe(Self.stripeIndex(hash)), item, shape, slabClass: id, counters)
         retire(handle, shape, id)
     }
 

@@ -306,14 +306,8 @@ struct Writer {
         }
         item.publishShape(shape | Item.linked | staleMarks)
         let id = core.pointee.arena.slabClass(of: chunk)
-        let state = stripe.state
-        state.pointee.items &+= 1
-        state.pointee.bytes &+= UInt64(bytes)
-        client.counters.add(.bytesRequested, slabClass: id, UInt64(bytes))
+        core.pointee.noteLinked(stripe, bytes: bytes, slabClass: id, client.counters)
         client.counters.add(.totalItems, 1)
-        if core.pointee.options.maxItems != nil {
-            core.pointee.shared.itemCount.pointee.wrappingAdd(1, ordering: .relaxed)
-        }
         if core.pointee.isFull(stripeIndex) { core.pointee.split(stripeIndex) }
         return true
     }
@@ -326,8 +320,7 @@ struct Writer {
         let old = core.pointee.arena.item(existing)
         let shape = old.shape
         let id = core.pointee.arena.slabClass(of: existing)
-        core.pointee.noteUnlinked(stripe, old, shape)
-        client.counters.add(.bytesRequested, slabClass: id, 0 &- UInt64(old.totalBytes(shape)))
+        core.pointee.noteUnlinked(stripe, old, shape, slabClass: id, client.counters)
         core.pointee.retire(existing, shape, id)
     }
 

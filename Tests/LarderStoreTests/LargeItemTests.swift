@@ -55,6 +55,29 @@ import Testing
         #expect(store.brokenInvariants() == [])
     }
 
+    /// A long value is one item of its class, from when it is linked until it is gone; its parts are none.
+    @Test func aLongValueIsOneItem() throws {
+        let store = try Self.store(16, largest: 2 << 20)
+        let client = store.client(0)
+        func items() -> Int { client.snapshot().classes.reduce(0) { $0 + $1.items } }
+        for id in 0..<3 { client.set(PolicyTests.key(id), [UInt8](repeating: 1, count: 500_000 * (id + 1))) }
+        client.set(bytes("short"), [1])
+        #expect(items() == 4)
+        #expect(client.snapshot().classes.last?.items == 3)
+        #expect(client.snapshot().classes.last.map { $0.itemsOnProbation <= 3 } == true)
+        do {
+            let key = bytes("arriving")
+            var arriving = client.reserve(key.span, hash: client.hash(key.span), valueLength: 1_000_000)
+            #expect(arriving?.append([UInt8](repeating: 1, count: 400_000).span) == 400_000)
+            #expect(items() == 4)
+        }
+        #expect(client.delete(PolicyTests.key(1)))
+        client.resetStatistics()
+        #expect(items() == 3)
+        #expect(UInt64(items()) == client.snapshot().curItems)
+        #expect(store.brokenInvariants() == [])
+    }
+
     /// A full store of items in three sizes, the newest of them read: a long value costs about its own
     /// length, the smallest items (worth most per byte) stay, and what was read stays.
     @Test func oneLongValueTakesWhatItNeeds() throws {
