@@ -1,7 +1,6 @@
 // What operators change while the server runs, shared by all workers of a server: switches other rooms obey,
 // and settings that `stats settings` must show as they are now.
 import LarderStore
-import Synchronization
 
 /// One per server, made at start and lent to every worker.
 public final class AdminState: Sendable {
@@ -21,12 +20,12 @@ public final class AdminState: Sendable {
         var dumps = 0
         var crawlsStarted: UInt64 = 0
     }
-    private let values: Mutex<Values>
+    private let values: Guarded<Values>
 
     public init(options: SessionOptions, log: EventLog = EventLog()) {
         self.log = log
         prefixes = PrefixStatistics(delimiter: options.prefixDelimiter)
-        values = Mutex(Values(crawlerEnabled: options.stats.crawler, tracksSizes: options.tracksSizes))
+        values = Guarded(Values(crawlerEnabled: options.stats.crawler, tracksSizes: options.tracksSizes))
         setDetail(options.detailEnabled)
     }
 

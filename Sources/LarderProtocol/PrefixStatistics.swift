@@ -2,7 +2,6 @@
 // one lock, which only those pay who have turned it on; prefixes come from clients, so their number and bytes
 // are bounded.
 import LarderStore
-import Synchronization
 
 final class PrefixStatistics: Sendable {
     /// More prefixes than anybody reads; a key whose prefix is not among the first is not counted.
@@ -34,7 +33,7 @@ final class PrefixStatistics: Sendable {
     }
 
     private let delimiter: UInt8
-    private let table = Mutex(Table())
+    private let table = Guarded(Table())
 
     init(delimiter: UInt8) { self.delimiter = delimiter }
 

@@ -2,7 +2,7 @@
 // `--memory-limit=64`, `-o a,b=c`, everything as memcached's users write it.
 import CSystem
 import Glibc
-import Synchronization
+import LarderStore
 
 /// What the command line asks for.
 enum Invocation: Sendable {
@@ -61,7 +61,7 @@ enum OptionParser {
     }
 
     /// getopt keeps its place in global variables.
-    private static let getoptLock = Mutex(())
+    private static let getoptLock = Guarded(())
 
     private static func words(_ arguments: [String]) throws(StartFailure) -> [Word] {
         let result: Result<[Word], StartFailure> = getoptLock.withLock { _ in

@@ -1,7 +1,7 @@
 // Who is let in where `-Y` asks for a password: the users of the file, and the patience with those who guess.
 import Glibc
 import LarderProtocol
-import Synchronization
+import LarderStore
 
 final class Doorkeeper: Sendable {
     private struct State {
@@ -11,7 +11,7 @@ final class Doorkeeper: Sendable {
 
     let path: String
     private let log: Log
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     /// Reads the file. Before there are threads, and while what only root may read can be read.
     init(path: String, log: Log) throws(StartFailure) {
@@ -23,7 +23,7 @@ final class Doorkeeper: Sendable {
         } catch {
             throw StartFailure("-Y: \(error.message)", error.exitCode)
         }
-        state = Mutex(State(passwords: passwords))
+        state = Guarded(State(passwords: passwords))
         warn(passwords)
     }
 

@@ -28,7 +28,7 @@ final class Journal: @unchecked Sendable { // `enrolled` is locked, the rest bel
     let log: EventLog
     private let rings: [EventRing]
     private let bufferBytes: Int
-    private let enrolled = Mutex(Enrolled())
+    private let enrolled = Guarded(Enrolled())
     private let server: Server
     private let loop: EventLoop
     private let timer: UnsafeMutablePointer<Event>

@@ -3,6 +3,7 @@
 import COpenSSL
 import Glibc
 import LarderProtocol
+import LarderStore
 import Synchronization
 
 /// What stands in the way of TLS, in one line for the operator.
@@ -109,7 +110,7 @@ final class TLSService: Sendable {
     static let handshakeSeconds: UInt32 = 20
 
     private let settings: TLSSettings
-    private let current: Mutex<TLSContext>
+    private let current: Guarded<TLSContext>
     private let refreshed: Atomic<UInt64>
     let newSessions = Atomic<UInt64>(0)
     let handshakeErrors = Atomic<UInt64>(0)
@@ -128,7 +129,7 @@ final class TLSService: Sendable {
             throw .usage("-Z: \(error.text)")
         }
         self.settings = settings
-        current = Mutex(context)
+        current = Guarded(context)
         refreshed = Atomic(monotonicMicroseconds())
     }
 

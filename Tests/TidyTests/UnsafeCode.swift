@@ -164,6 +164,9 @@ enum UnsafeCode {
         "LarderStore/FreeRuns.swift": Row(
             [.pointer],
             "carries a socket's target through the protocol without its being touched"),
+        "LarderStore/Guarded.swift": Row(
+            [.pointer, .uncheckedSendable],
+            "a pthread_mutex stays in one place; its value is touched under it only"),
         "LarderStore/NapLock.swift": Row(
             [.pointer],
             "the lock is a word at a fixed address"),
