@@ -70,7 +70,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             if !stream.isResumed { tls?.newSessions.add(1, ordering: .relaxed) }
             guard listen(for: Readiness.read) else { return close(.error) }
             // The first request may have come with the last words of the handshake.
-            if stream.hasPending { becameReadable() }
+            if stream.hasPending { becameReadable() } else { acknowledgeAtOnce() }
         case .wantsRead: if !listen(for: Readiness.read) { close(.error) }
         case .wantsWrite: if !listen(for: Readiness.write) { close(.error) }
         case .ended: close(.normal)
@@ -79,6 +79,14 @@ extension UnsafeMutablePointer where Pointee == Connection {
             tell(isProtocol)
             close(.error)
         }
+    }
+
+    /// The client has had the last word, and one that lets small writes wait for an acknowledgement (Nagle's
+    /// algorithm) holds its first request back: 40 ms, if it had to wait until the kernel has something to
+    /// send along.
+    private func acknowledgeAtOnce() {
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// Those who watch connections, or read the log at -vv, learn what went wrong.

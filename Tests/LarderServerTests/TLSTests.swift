@@ -63,6 +63,17 @@ import Testing
         }
     }
 
+    /// A client whose small writes wait for an acknowledgement gets it right after the handshake.
+    @Test func theFirstRequestIsNotHeldBack() throws {
+        let python = Surroundings.find("python3")
+        try Surroundings.require(python != nil, "python3")
+        try withSecureDaemon { daemon in
+            let script = Self.scripts + "/tls_first_request_client.py"
+            let said = try ChildProcess.run(python!, [script, "\(daemon.port)"], upTo: 60)
+            #expect(said.ending == .exited(0) && said.output == "ok\n", "\(said.output)\(said.errors)")
+        }
+    }
+
     /// One who doesn't read for a while gets it all, and keeps nobody waiting.
     @Test func slowReader() throws {
         try withSecureDaemon("", ["-t", "1"]) { daemon in
