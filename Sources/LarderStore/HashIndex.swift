@@ -64,11 +64,11 @@ extension Core {
     }
 
     @inline(__always) func geometry(_ stripe: Int) -> Geometry {
-        Geometry(word: geometries[stripe].load(ordering: .relaxed))
+        Geometry(word: geometries[stripe].load(ordering: .acquiring))
     }
-    /// Caller holds the stripe's lock.
+    /// Caller holds the stripe's lock. Who sees it without the lock sees the index page it speaks of, too.
     func setGeometry(_ geometry: Geometry, stripe: Int) {
-        geometries[stripe].store(geometry.word, ordering: .relaxed)
+        geometries[stripe].store(geometry.word, ordering: .releasing)
     }
 
     /// The bucket's line, and the stripe's, which the lock is about to write.
@@ -81,17 +81,33 @@ extension Core {
             homeBucket(hash).p, Self.tag(hash), arena.base.assumingMemoryBound(to: CChar.self), arena.shift)
     }
 
-    /// The item of a key, dead or alive; 0 if there is none.
+    /// Locks the key's stripe and looks the key up: its item, dead or alive; 0 if there is none.
+    ///
+    /// No load can overtake the lock's instruction, so the way to the bucket is found before it; nearly
+    /// always it still is the right one behind it.
     @inline(__always)
-    func lookUp(_ key: UnsafeRawPointer, _ length: Int, hash: UInt64) -> Handle {
+    func lockAndLookUp(_ key: UnsafeRawPointer, _ length: Int, hash: UInt64) -> Handle {
+        let index = Self.stripeIndex(hash)
+        let before = geometry(index)
+        let home = bucket(stripe: index, before.bucketIndex(hash))
+        stripe(index).lock.lock()
+        return lookUp(key, length, hash: hash, in: geometry(index) == before ? home : homeBucket(hash))
+    }
+
+    /// The item of a key whose home bucket is `home`, dead or alive; 0 if there is none.
+    @inline(__always)
+    private func lookUp(_ key: UnsafeRawPointer, _ length: Int, hash: UInt64, in home: Bucket) -> Handle {
         let tag = Self.tag(hash)
-        var bucket = homeBucket(hash)
+        var bucket = home
         while true {
             var mask = bucket.matches(tag)
             while mask != 0 {
                 let handle = bucket.handle(mask.trailingZeroBitCount)
                 if handle != 0 {
                     let item = arena.item(handle)
+                    // The value's beginning, on its way while the key is compared.
+                    ci_prefetch(item.p + 64)
+                    ci_prefetch(item.p + 128)
                     if item.hasKey(key, length, item.shape) { return handle }
                 }
                 mask &= mask &- 1

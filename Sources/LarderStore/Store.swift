@@ -111,8 +111,8 @@ public struct StoreClient: @unchecked Sendable {
         key.withUnsafeBufferPointer { key -> Lookup in
             let core = self.core
             let stripe = core.pointee.stripe(Core.stripeIndex(hash))
-            stripe.lock.lock()
-            let handle = core.pointee.lookUp(UnsafeRawPointer(key.baseAddress!), key.count, hash: hash)
+            let handle = core.pointee.lockAndLookUp(
+                UnsafeRawPointer(key.baseAddress!), key.count, hash: hash)
             if handle != 0 {
                 let item = core.pointee.arena.item(handle)
                 if let death = core.pointee.death(of: item, stripe, now: now) {
@@ -137,9 +137,8 @@ public struct StoreClient: @unchecked Sendable {
             let core = self.core
             let index = Core.stripeIndex(hash)
             let stripe = core.pointee.stripe(index)
-            stripe.lock.lock()
             let keyStart = UnsafeRawPointer(key.baseAddress!)
-            let handle = core.pointee.lookUp(keyStart, key.count, hash: hash)
+            let handle = core.pointee.lockAndLookUp(keyStart, key.count, hash: hash)
             guard handle != 0 else {
                 stripe.lock.unlock()
                 return Fetched(.miss(.notFound))
@@ -198,9 +197,8 @@ public struct StoreClient: @unchecked Sendable {
         exptime: Moment, newCAS: UInt64?
     ) -> Vivified {
         let stripe = core.pointee.stripe(Core.stripeIndex(hash))
-        stripe.lock.lock()
         var miss = Miss.notFound
-        let handle = core.pointee.lookUp(key.baseAddress!, key.count, hash: hash)
+        let handle = core.pointee.lockAndLookUp(key.baseAddress!, key.count, hash: hash)
         if handle != 0 {
             let item = core.pointee.arena.item(handle)
             guard let death = core.pointee.death(of: item, stripe, now: now) else {

@@ -50,7 +50,7 @@ struct Stripe {
 }
 
 /// How many buckets a stripe has, and the mask of the doubling that is under way (Litwin's linear hashing).
-struct Geometry {
+struct Geometry: Equatable {
     let buckets: UInt32
     let mask: UInt32
 
@@ -62,7 +62,9 @@ struct Geometry {
         buckets = UInt32(truncatingIfNeeded: word)
         mask = UInt32(truncatingIfNeeded: word >> 32)
     }
-    var word: UInt64 { UInt64(buckets) | UInt64(mask) << 32 }
+    var word: UInt64 { @inline(__always) get { UInt64(buckets) | UInt64(mask) << 32 } }
+
+    @inline(__always) static func == (a: Geometry, b: Geometry) -> Bool { a.word == b.word }
 
     /// The bucket of a hash.
     @inline(__always)

@@ -34,10 +34,9 @@ extension StoreClient {
         guard fits(keyLength: key.count, valueLength: valueLength) else { return nil }
         return key.withUnsafeBufferPointer { key in
             let stripe = core.pointee.stripe(Core.stripeIndex(hash))
-            stripe.lock.lock()
-            let known =
-                core.pointee.hasGhost(hash)
-                || core.pointee.lookUp(UnsafeRawPointer(key.baseAddress!), key.count, hash: hash) != 0
+            let found = core.pointee.lockAndLookUp(
+                UnsafeRawPointer(key.baseAddress!), key.count, hash: hash)
+            let known = found != 0 || core.pointee.hasGhost(hash)
             stripe.lock.unlock()
             return Reservation(
                 client: self, key: UnsafeRawBufferPointer(key), hash: hash, valueLength: valueLength,
@@ -90,8 +89,7 @@ struct Writer {
 
     func write(_ value: UnsafeRawBufferPointer) -> WriteOutcome {
         let stripe = stripe
-        stripe.lock.lock()
-        let existing = living()
+        let existing = lockAndFindLiving()
         let outcome: WriteOutcome
         switch judge(existing) {
         case .refuse(let status): outcome = refused(status, existing)
@@ -109,8 +107,7 @@ struct Writer {
 
     func commit(_ reservation: inout Reservation) -> WriteOutcome {
         let stripe = stripe
-        stripe.lock.lock()
-        let existing = living()
+        let existing = lockAndFindLiving()
         let outcome: WriteOutcome
         switch judge(existing) {
         case .refuse(let status): outcome = refused(status, existing)
@@ -128,10 +125,10 @@ struct Writer {
         return outcome
     }
 
-    /// The key's item if it lives; a dead one is buried on the way.
+    /// Locks the key's stripe. The key's item if it lives; a dead one is buried on the way.
     @inline(__always)
-    private func living() -> Handle {
-        let handle = core.pointee.lookUp(key.baseAddress!, key.count, hash: hash)
+    private func lockAndFindLiving() -> Handle {
+        let handle = core.pointee.lockAndLookUp(key.baseAddress!, key.count, hash: hash)
         guard handle != 0 else { return 0 }
         guard core.pointee.death(of: core.pointee.arena.item(handle), stripe, now: now) != nil else {
             return handle
@@ -456,8 +453,7 @@ extension Core {
             let victimClass = 1 + (Int(id) - 1 + tries / 4) % (table.sizes.count - 1)
             tries += 1
             let stripe = stripe(Self.stripeIndex(hash))
-            stripe.lock.lock()
-            let keep = lookUp(key.baseAddress!, key.count, hash: hash)
+            let keep = lockAndLookUp(key.baseAddress!, key.count, hash: hash)
             var orphans = Orphans()
             let c = slabClass(UInt8(victimClass))
             c.lock.lock()
