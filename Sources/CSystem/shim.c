@@ -97,8 +97,8 @@ static int forget_code(struct dl_phdr_info *object, size_t size, void *unused) {
 
 void csys_forget_startup_code(void) { dl_iterate_phdr(forget_code, NULL); }
 
-ssize_t csys_read(int descriptor, void *bytes, size_t count) {
-    return syscall(SYS_read, descriptor, bytes, count);
+ssize_t csys_receive(int descriptor, void *bytes, size_t count) {
+    return syscall(SYS_recvfrom, descriptor, bytes, count, 0L, NULL, NULL);
 }
 
 ssize_t csys_readv(int descriptor, const struct iovec *vectors, int count) {

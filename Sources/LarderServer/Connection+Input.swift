@@ -92,7 +92,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         // A session that wants more than a whole buffer before it takes anything can't be served.
         guard room > 0 else { return .failed }
         let wanted = Swift.min(room, most)
-        let got = csys_read(descriptor, input + stashed, wanted)
+        let got = csys_receive(descriptor, input + stashed, wanted)
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
         return .bytes(count: stashed + got, got: got, isFull: got == wanted)

@@ -19,7 +19,7 @@ enum SystemCallFilter {
 
     /// For every request, most frequent first.
     private static let serving: [Int32] = [
-        SYS_read, SYS_write, SYS_epoll_pwait, SYS_writev, SYS_readv, SYS_futex, SYS_sendto, SYS_recvfrom,
+        SYS_recvfrom, SYS_sendto, SYS_epoll_pwait, SYS_read, SYS_write, SYS_writev, SYS_readv, SYS_futex,
         SYS_sendmsg, SYS_recvmsg, SYS_accept4, SYS_close, SYS_epoll_ctl, SYS_shutdown,
         SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_fcntl, SYS_ppoll,
     ]

@@ -9,9 +9,10 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-/// read, readv, send and sendmsg as bare system calls. In a program with threads glibc's own are points where
-/// one can be cancelled: two locked instructions a call, for what no thread here ever is.
-ssize_t csys_read(int descriptor, void *bytes, size_t count);
+/// recv, readv, send and sendmsg as bare system calls. In a program with threads glibc's own are points where
+/// one can be cancelled: two locked instructions a call, for what no thread here ever is. recv, since read
+/// goes through the file layer first: 42 ns of 1147 for a small request.
+ssize_t csys_receive(int descriptor, void *bytes, size_t count);
 ssize_t csys_readv(int descriptor, const struct iovec *vectors, int count);
 ssize_t csys_send(int descriptor, const void *bytes, size_t count, int flags);
 ssize_t csys_sendmsg(int descriptor, const struct msghdr *message, int flags);
