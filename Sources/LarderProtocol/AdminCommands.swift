@@ -65,6 +65,10 @@ enum AdminCommands {
     static func execute(
         _ line: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> AdminOutcome {
+        guard SpareMemory.isThere else {
+            reply.append("SERVER_ERROR out of memory\r\n")
+            return .answered
+        }
         let words = words(of: line)
         guard let name = words.first, let command = commands.first(where: { $0.name == name }) else {
             return .unknown

@@ -2,6 +2,7 @@
 // here makes a worker wait. Bounded: connections, headers, bodies and how long a client may take.
 import CLibevent
 import Glibc
+import LarderStore
 
 final class HTTPServer: @unchecked Sendable {
     // After `run` has begun only its thread touches it, until that has ended; `stop` rings a bell.
@@ -97,10 +98,9 @@ final class HTTPServer: @unchecked Sendable {
         bufferevent_incref(buffers)
         newcomers.append(buffers)
         event_active(events + 2, 0, 0)
-        if !hasRoom {
-            forgetTheGone()
-            if !hasRoom { pause() }
-        }
+        if !hasRoom { forgetTheGone() }
+        // evhttp does not survive it when it gets no memory for a connection.
+        if !hasRoom || !SpareMemory.isThere { pause() }
         return buffers
     }
 
@@ -135,7 +135,7 @@ final class HTTPServer: @unchecked Sendable {
     }
 
     fileprivate func secondHasPassed() {
-        desk.beat()
+        if SpareMemory.isThere { desk.beat() }
         let now = monotonicMicroseconds() / 1_000_000
         let patience = isFull ? Self.patienceWhenFull : Self.patience
         forgetTheGone()
@@ -143,7 +143,7 @@ final class HTTPServer: @unchecked Sendable {
             // evhttp reads the end of the connection and closes it.
             shutdown(client.descriptor, Int32(SHUT_RDWR))
         }
-        guard hasRoom else { return }
+        guard hasRoom, SpareMemory.isThere else { return }
         isFull = false
         // Also after a failed accept.
         for listener in listeners { evconnlistener_enable(listener) }
@@ -158,6 +158,7 @@ final class HTTPServer: @unchecked Sendable {
 
     fileprivate func answer(_ request: OpaquePointer) {
         note(request)
+        guard SpareMemory.isThere else { return refuse(request) }
         let command = evhttp_request_get_command(request)
         let isHead = command == EVHTTP_REQ_HEAD
         var asked = HTTPRequest()
@@ -184,12 +185,22 @@ final class HTTPServer: @unchecked Sendable {
 
     private func send(_ response: HTTPResponse, _ request: OpaquePointer, isHead: Bool) {
         let headers = evhttp_request_get_output_headers(request)
-        for (name, value) in response.headers { evhttp_add_header(headers, name, value) }
-        evhttp_add_header(headers, "Content-Length", String(response.body.count))
-        let body = isHead ? nil : evbuffer_new()
-        if let body { evbuffer_add(body, response.body, response.body.count) }
+        let all = response.headers + [("Content-Length", String(response.body.count))]
+        guard all.allSatisfy({ evhttp_add_header(headers, $0, $1) == 0 }), let body = evbuffer_new() else {
+            return refuse(request)
+        }
+        defer { evbuffer_free(body) }
+        guard isHead || evbuffer_add(body, response.body, response.body.count) == 0 else {
+            return refuse(request)
+        }
         evhttp_send_reply(request, Int32(response.status.rawValue), response.status.reason, body)
-        if let body { evbuffer_free(body) }
+    }
+
+    /// Without memory for more: the status says all.
+    private func refuse(_ request: OpaquePointer) {
+        evhttp_clear_headers(evhttp_request_get_output_headers(request))
+        let status = HTTPResponse.Status.unavailable
+        evhttp_send_reply(request, Int32(status.rawValue), status.reason, nil)
     }
 }
 

@@ -1,5 +1,6 @@
 // What an operator can turn on a running store: memory limit, page moves, crawls. Every control says whether
 // it took effect, so that no command answers OK for nothing.
+import Glibc
 
 /// What became of an order to move a page between classes.
 public enum PageReassignment: Sendable {
@@ -85,6 +86,21 @@ extension StoreClient {
 
     /// Whether a crawl asked for is under way.
     public var isCrawling: Bool { core.pointee.shared.crawling.pointee.load(ordering: .relaxed) != 0 }
+}
+
+/// Memory for what is no item: answers to operators, made of Swift's strings and arrays.
+public enum SpareMemory {
+    /// More than such an answer usually takes.
+    private static let bytes = 1 << 20
+
+    /// Whether the system gives that much now. Swift's runtime ends the process where it gets nothing, so
+    /// whoever is about to build an answer asks here first. Another thread may still take it in between.
+    public static var isThere: Bool {
+        let block = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let block, block != MAP_FAILED else { return false }
+        munmap(block, bytes)
+        return true
+    }
 }
 
 extension Core {

@@ -44,14 +44,6 @@ import Testing
         }
     }
 
-    private static func allow(_ descriptors: Int, _ daemon: Daemon) throws {
-        let program = Surroundings.find("prlimit")
-        try Surroundings.require(program != nil, "prlimit")
-        let set = try ChildProcess.run(
-            program!, ["--pid", "\(daemon.process.pid)", "--nofile=\(descriptors):"])
-        guard set.ending == .exited(0) else { throw Trouble(set.errors) }
-    }
-
     /// The kernel gives no more descriptors: those connected are served, the others wait without costing
     /// anything, and are served once there are descriptors again.
     @Test func outOfDescriptors() throws {
@@ -59,7 +51,7 @@ import Testing
         try withDaemon("-t", "2") { daemon in
             let first = try daemon.connect()
             try first.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n")
-            try Self.allow(daemon.openDescriptors + 5, daemon)
+            try daemon.limit("nofile", to: "\(daemon.openDescriptors + 5)")
             let wires = try (0..<30).map { _ in try daemon.connect() }
             for wire in wires { try wire.send("get a\r\n") }
             Clock.pass(0.3)
@@ -76,7 +68,7 @@ import Testing
             // Some leave: their descriptors are used for others.
             for wire in wires.prefix(3) { wire.close() }
             // And then there are enough again.
-            try Self.allow(1000, daemon)
+            try daemon.limit("nofile", to: "1000")
             for wire in wires.dropFirst(3) { try wire.expect("VALUE a 0 1\r\nx\r\nEND\r\n") }
             #expect(try first.stats()["accepting_conns"] == "1")
         }

@@ -112,6 +112,14 @@ final class Daemon {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/fd").count) ?? 0
     }
 
+    /// Sets what the kernel gives it of `resource`, as prlimit calls it.
+    func limit(_ resource: String, to amount: String) throws {
+        let program = Surroundings.find("prlimit")
+        try Surroundings.require(program != nil, "prlimit")
+        let set = try ChildProcess.run(program!, ["--pid", "\(process.pid)", "--\(resource)=\(amount):"])
+        guard set.ending == .exited(0) else { throw Trouble(set.errors) }
+    }
+
     // MARK: the end
 
     /// Asks it to stop, and expects it to have gone well: exit status 0 and no word from a sanitizer.
