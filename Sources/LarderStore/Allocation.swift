@@ -8,31 +8,67 @@ extension Core {
 
     /// A chunk of the class, marked reserved; 0 when memory can't be had. The caller holds no class lock.
     /// - Parameters:
-    ///   - probation: whether the item is to prove itself (false for parts and for items that met their
-    /// ghost).
+    ///   - isPart: a part of a long value, which its head speaks for.
+    ///   - probation: whether the item is to prove itself (false for those that met their ghost).
     ///   - exptime: lets the page know when a visit for expired items is worth it.
     @inline(__always)
     func allocate(
-        _ id: UInt8, probation: Bool, exptime: Moment, held: Held, now: Moment, counters: CounterBlock
+        _ id: UInt8, isPart: Bool = false, probation: Bool, exptime: Moment, held: Held, now: Moment,
+        counters: CounterBlock
     ) -> Handle {
         let c = slabClass(id)
         c.lock.lock()
         let handle = takeFreeChunk(c)
         if handle != 0 {
-            enroll(handle, c, probation: probation, exptime: exptime, now: now)
+            enroll(handle, c, isPart: isPart, probation: probation, exptime: exptime, now: now)
             c.lock.unlock()
             return handle
         }
         return allocateSlowly(
-            id, c, probation: probation, exptime: exptime, held: held, now: now, counters: counters)
+            id, c, isPart: isPart, probation: probation, exptime: exptime, held: held, now: now,
+            counters: counters)
+    }
+
+    /// A chunk for a part of `bytes`, from the class that fits best. Where that would cost an item, the last
+    /// part makes do with a free chunk of the largest class: what made room for the others has left some.
+    func allocatePart(_ bytes: Int, now: Moment, counters: CounterBlock) -> Handle {
+        let largest = classID(forBytes: SlabClassTable.largestChunk)
+        let id = classID(forBytes: bytes)
+        if id != largest {
+            var spare = sparePart(id, mayGrow: true, now: now)
+            if spare == 0 { spare = sparePart(largest, mayGrow: false, now: now) }
+            if spare != 0 { return spare }
+        }
+        return allocate(
+            id, isPart: true, probation: false, exptime: .never, held: Held(), now: now, counters: counters)
+    }
+
+    /// A chunk for a part that is free, or from a free page; 0 if there is none. Caller holds no class lock.
+    private func sparePart(_ id: UInt8, mayGrow: Bool, now: Moment) -> Handle {
+        let c = slabClass(id)
+        c.lock.lock()
+        defer { c.lock.unlock() }
+        var handle = takeFreeChunk(c)
+        if handle == 0, mayGrow, let page = arena.takePage(for: id) {
+            addPage(page, to: c, at: monotonicMicroseconds())
+            handle = takeFreeChunk(c)
+        }
+        if handle != 0 { enroll(handle, c, isPart: true, probation: false, exptime: .never, now: now) }
+        return handle
     }
 
     /// Sets a fresh chunk's access word and tells its page what it has to know. Caller holds the class's
     /// lock.
     @inline(__always)
-    private func enroll(_ handle: Handle, _ c: SlabClass, probation: Bool, exptime: Moment, now: Moment) {
+    private func enroll(
+        _ handle: Handle, _ c: SlabClass, isPart: Bool, probation: Bool, exptime: Moment, now: Moment
+    ) {
         var access = now.rawValue << Item.secondsShift
         let meta = arena.pages + arena.page(of: handle)
+        if isPart {
+            meta.pointee.parts &+= 1
+            c.state.pointee.parts &+= 1
+        }
         if probation {
             access |= Item.probation | (c.state.pointee.round & 3) << Item.roundShift
             meta.pointee.probation &+= 1
@@ -58,13 +94,17 @@ extension Core {
     /// Entered with the class's lock held, left without it.
     @inline(never)
     private func allocateSlowly(
-        _ id: UInt8, _ c: SlabClass, probation: Bool, exptime: Moment, held: Held, now: Moment,
+        _ id: UInt8, _ c: SlabClass, isPart: Bool, probation: Bool, exptime: Moment, held: Held, now: Moment,
         counters: CounterBlock
     ) -> Handle {
         var handle: Handle = 0
         var orphans = Orphans()
         var evicted = 0
-        for attempt in 0..<64 {
+        var attempt = 0
+        // Where long values lie, a sweep may pass nothing but their parts: the hand gets round before other
+        // classes have to give.
+        var sweeps = c.state.pointee.parts / Self.partsPerSweep
+        while attempt < 64 {
             if c.state.pointee.visitAt <= now.rawValue {
                 reapDue(c, looks: 16, visits: 1, held: held, now: now, counters: counters)
                 handle = takeFreeChunk(c)
@@ -79,7 +119,7 @@ extension Core {
                 if freed > 0 { handle = takeFreeChunk(c) }
             }
             if handle != 0 {
-                enroll(handle, c, probation: probation, exptime: exptime, now: now)
+                enroll(handle, c, isPart: isPart, probation: probation, exptime: exptime, now: now)
                 let chunkBytes = c.state.pointee.chunkBytes
                 c.lock.unlock()
                 freeOrphans(orphans)
@@ -92,19 +132,25 @@ extension Core {
                 }
                 return handle
             }
+            let hasItems = c.state.pointee.used > c.state.pointee.parts
             c.lock.unlock()
             freeOrphans(orphans)
             orphans = Orphans()
             guard options.evicts else { return 0 }
-            // A class without a page, or whose items are all pinned, in flight or locked, takes a page from
-            // another.
-            if attempt < 8 || attempt % 8 == 0 {
-                takePageFromAClass(for: id, held: held, now: now, counters: counters)
+            if sweeps > 0, hasItems {
+                sweeps -= 1
+            } else {
+                // A class without a page, or whose items are all pinned, in flight or locked, takes a page
+                // from another.
+                if attempt < 8 || attempt % 8 == 0 {
+                    takePageFromAClass(for: id, held: held, now: now, counters: counters)
+                }
+                attempt += 1
             }
             c.lock.lock()
             handle = takeFreeChunk(c)
             if handle != 0 {
-                enroll(handle, c, probation: probation, exptime: exptime, now: now)
+                enroll(handle, c, isPart: isPart, probation: probation, exptime: exptime, now: now)
                 c.lock.unlock()
                 return handle
             }

@@ -21,14 +21,20 @@ struct PageMeta {
     var freeCount: UInt16 = 0
     /// Chunks from here to the end were never used.
     var carved: UInt16 = 0
-    /// Items on probation in this page.
+    /// Items on probation in this page, and parts of long values.
     var probation: UInt16 = 0
+    var parts: UInt16 = 0
     /// Microseconds (monotonic) when the main hand last left the page, or when the class got it.
     var stamp: UInt64 = 0
     /// The same of the probation hand.
     var probationStamp: UInt64 = 0
     /// When a visit for expired items is worth it; UInt32.max: nothing here expires.
     var visitAt: UInt32 = .max
+
+    /// Whether all chunks it ever gave out are free.
+    var isEmpty: Bool { freeCount == carved }
+    /// Whether it holds parts of long values and nothing else: no hand finds an item here.
+    var isAllParts: Bool { parts == carved }
 }
 
 struct Arena {

@@ -41,6 +41,9 @@ struct Victims {
 }
 
 extension Core {
+    /// Parts of long values that a sweep can pass before it gives up.
+    static let partsPerSweep = 2048
+
     /// Chunks one call of `evictSome` makes room for: several small ones, whose buckets are fetched together.
     @inline(__always)
     private func batch(_ chunkBytes: Int) -> Int { Swift.max(1, Swift.min(Victims.max, 2048 / chunkBytes)) }
@@ -52,10 +55,10 @@ extension Core {
         limit: Int = Victims.max
     ) -> Int {
         let s = c.state
-        guard s.pointee.used > 0 else { return 0 }
+        guard s.pointee.used > s.pointee.parts else { return 0 }
         var victims = Victims()
         let wanted = Swift.min(limit, batch(s.pointee.chunkBytes))
-        if s.pointee.probation * 10 > s.pointee.used {
+        if s.pointee.isUnproven {
             sweepProbation(c, wanted: wanted, held: held, now: now, into: &victims)
         }
         if victims.count == 0 { sweepMain(c, wanted: wanted, held: held, now: now, into: &victims) }
@@ -77,7 +80,7 @@ extension Core {
             let meta = arena.pages + page
             if meta.pointee.probation == 0 || s.pointee.probationIndex >= Int(meta.pointee.carved) {
                 advanceProbation(s, past: meta)
-                budget -= 8
+                budget -= meta.pointee.isAllParts ? 4 : 8
                 continue
             }
             let handle = arena.handle(page: page, offset: s.pointee.probationIndex &* s.pointee.chunkBytes)
@@ -122,11 +125,11 @@ extension Core {
         while victims.count < wanted, budget > 0 {
             let page = Int(s.pointee.mainPage)
             let meta = arena.pages + page
-            if s.pointee.mainIndex >= Int(meta.pointee.carved) {
+            if s.pointee.mainIndex >= Int(meta.pointee.carved) || meta.pointee.isAllParts {
                 meta.pointee.stamp = monotonicMicroseconds()
                 s.pointee.mainPage = meta.pointee.ringNext
                 s.pointee.mainIndex = 0
-                budget -= 8
+                budget -= meta.pointee.isAllParts ? 1 : 8
                 continue
             }
             let handle = arena.handle(page: page, offset: s.pointee.mainIndex &* s.pointee.chunkBytes)
@@ -213,7 +216,7 @@ extension Core {
     }
 
     /// Counts the eviction of a live item, and tells who watches.
-    private func countEviction(
+    func countEviction(
         _ item: Item, _ shape: UInt32, slabClass id: UInt8, now: Moment, _ counters: CounterBlock
     ) {
         let access = item.access

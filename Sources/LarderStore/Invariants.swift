@@ -77,7 +77,7 @@ extension Store {
         defer { c.lock.unlock() }
         let state = c.state.pointee
         guard state.pageCount > 0 else { return (0, 0) }
-        var (used, probation, linked) = (0, 0, 0)
+        var (used, probation, linked, parts) = (0, 0, 0, 0)
         var page = Int(state.mainPage)
         for _ in 0..<state.pageCount {
             let meta = core.pointee.arena.pages[page]
@@ -101,6 +101,7 @@ extension Store {
                 broken.append("page \(page): available \(meta.isAvailable), free \(hasFree)")
             }
             var onProbation = 0
+            let partsBefore = parts
             for i in 0..<Int(meta.carved) {
                 let handle = core.pointee.arena.handle(page: page, offset: i * state.chunkBytes)
                 let item = core.pointee.arena.item(handle)
@@ -110,7 +111,14 @@ extension Store {
                     linked += 1
                     if !index.contains(handle) { broken.append("linked handle \(handle) isn't in the index") }
                 }
-                if item.shape & Item.part == 0, item.access & Item.probation != 0 { onProbation += 1 }
+                if item.shape & Item.part != 0 {
+                    parts += 1
+                } else if item.access & Item.probation != 0 {
+                    onProbation += 1
+                }
+            }
+            if parts - partsBefore != Int(meta.parts) {
+                broken.append("page \(page) counts \(meta.parts) parts of \(parts - partsBefore)")
             }
             if onProbation != Int(meta.probation) {
                 broken.append("page \(page) counts \(meta.probation) on probation of \(onProbation)")
@@ -122,6 +130,7 @@ extension Store {
             broken.append("class \(id): the ring has not \(state.pageCount) pages")
         }
         if used != state.used { broken.append("class \(id) counts \(state.used) used chunks of \(used)") }
+        if parts != state.parts { broken.append("class \(id) counts \(state.parts) parts of \(parts)") }
         if probation != state.probation {
             broken.append("class \(id) counts \(state.probation) on probation of \(probation)")
         }

@@ -38,7 +38,7 @@ struct Item {
 
     // Shape: bits 0–7 key length, 8–15 marks, 16–31 value length (of a value that isn't chained).
     static let linked: UInt32 = 1 << 8
-    /// Owned by a writer (or by readers still sending it), in no index.
+    /// Owned by a writer (or by readers still sending it), in no index. Of a part: its value is on its way.
     static let reserved: UInt32 = 1 << 9
     static let part: UInt32 = 1 << 10
     static let stale: UInt32 = 1 << 11

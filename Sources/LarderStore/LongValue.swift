@@ -261,28 +261,32 @@ public struct Reservation: ~Copyable {
         let left = valueLength + Item.lineEndBytes - opened
         guard left > 0 else { return false }
         let bytes = min(left + Item.headerBytes, SlabClassTable.largestChunk)
-        let id = core.pointee.classID(forBytes: bytes)
-        let chunk = core.pointee.allocate(
-            id, probation: false, exptime: .never, held: Held(), now: client.now, counters: client.counters)
+        let chunk = core.pointee.allocatePart(bytes, now: client.now, counters: client.counters)
         guard chunk != 0 else { return false }
         let item = core.pointee.arena.item(chunk)
         item.partNext = 0
         item.partOwner = head
         item.partHash = UInt32(truncatingIfNeeded: hash)
-        item.publishShape(Item.part)
+        item.publishShape(Item.part | Item.reserved)
         if lastPart == 0 {
             core.pointee.arena.item(head).setFirstPart(chunk, marks)
         } else {
             core.pointee.arena.item(lastPart).partNext = chunk
         }
         lastPart = chunk
-        opened += core.pointee.table.sizes[Int(id)] - Item.headerBytes
+        opened += partRoom(chunk)
         return true
     }
 
     /// The chunks are the index's now.
     mutating func handOver() -> Handle {
         let chunk = head
+        var part = partAfter(head)
+        while part != 0 {
+            let item = client.core.pointee.arena.item(part)
+            item.publishShape(Item.part)
+            part = item.partNext
+        }
         head = 0
         return chunk
     }

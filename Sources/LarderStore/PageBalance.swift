@@ -14,6 +14,7 @@ struct ClassPressure {
     var age: UInt64
     /// Whether the class has had to evict since it last got a page.
     var isEvicting: Bool
+    var hasEmptyPage = false
 
     var value: Double { Double(age) * Double(chunkBytes) }
 }

@@ -41,12 +41,7 @@ extension Core {
             let giver = withPressures { classes -> UInt8? in
                 var best: ClassPressure?
                 for c in classes where !tried[Int(c.id)] {
-                    // A class's last page is taken only when there is no other.
-                    if let rival = best,
-                        (c.pages > 1) == (rival.pages > 1) ? c.value <= rival.value : c.pages == 1
-                    {
-                        continue
-                    }
+                    if let rival = best, !Self.givesSooner(c, rival) { continue }
                     best = c
                 }
                 return best?.id
@@ -58,6 +53,13 @@ extension Core {
                 return
             }
         }
+    }
+
+    /// An empty page goes first, and a class's last only when there is no other.
+    private static func givesSooner(_ one: ClassPressure, _ other: ClassPressure) -> Bool {
+        if one.hasEmptyPage != other.hasEmptyPage { return one.hasEmptyPage }
+        if (one.pages > 1) != (other.pages > 1) { return one.pages > 1 }
+        return one.value > other.value
     }
 
     /// `cache_memlimit` went down: one page less. The freed page's memory goes back to the system.
@@ -91,19 +93,24 @@ extension Core {
             if s.pointee.pageCount > 0 {
                 // A class with next to no main items has a main hand that stands still: there the other hand
                 // tells.
-                let isUnproven = (s.pointee.used - s.pointee.probation) * 10 < s.pointee.used
+                let items = s.pointee.used - s.pointee.parts
+                let isUnproven = (items - s.pointee.probation) * 10 < items
                 let (page, index) =
                     isUnproven
                     ? (s.pointee.probationPage, s.pointee.probationIndex)
                     : (s.pointee.mainPage, s.pointee.mainIndex)
                 let meta = arena.pages[Int(page)]
-                let stamp = isUnproven ? meta.probationStamp : meta.stamp
+                // Last parts and nothing else: no hand tells how old they are, and each would take a long
+                // value with it.
+                let isTails = items == 0 && s.pointee.parts > 0
+                let stamp = isTails ? microseconds : isUnproven ? meta.probationStamp : meta.stamp
                 list[n] = ClassPressure(
                     id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
                     age: Self.roundTime(
                         microseconds > stamp ? microseconds - stamp : 0, pages: s.pointee.pageCount,
                         done: index, of: s.pointee.perPage),
-                    isEvicting: s.pointee.evictedSincePage > Self.patience(s.pointee))
+                    isEvicting: s.pointee.evictedSincePage > Self.patience(s.pointee),
+                    hasEmptyPage: emptyPage(in: c) != nil)
                 n += 1
             }
             c.lock.unlock()
@@ -140,7 +147,7 @@ extension Core {
             c.lock.unlock()
             return false
         }
-        guard let page = pageToEmpty(c, sparing: held.pinned, keep) else {
+        guard let page = emptyPage(in: c) ?? pageToEmpty(c, sparing: held.pinned, keep) else {
             c.lock.unlock()
             return false
         }
@@ -183,6 +190,18 @@ extension Core {
         return true
     }
 
+    /// A page that holds nothing, of the few that came to have a free chunk last. Caller holds the class's
+    /// lock.
+    private func emptyPage(in c: SlabClass) -> Int? {
+        var page = c.state.pointee.availableHead
+        for _ in 0..<8 where page != Arena.noPage {
+            let meta = arena.pages + Int(page)
+            if meta.pointee.isEmpty { return Int(page) }
+            page = meta.pointee.availableNext
+        }
+        return nil
+    }
+
     /// The next page under the main hand in which nothing is in flight. Caller holds the class's lock.
     private func pageToEmpty(_ c: SlabClass, sparing one: Handle, _ other: Handle) -> Int? {
         var page = Int(c.state.pointee.mainPage)
@@ -192,6 +211,8 @@ extension Core {
             if !isSpared, !hasReserved(page, c) { return page }
             page = Int(arena.pages[page].ringNext)
         }
+        // The next who looks goes on from here: a long value on its way may fill many pages.
+        (c.state.pointee.mainPage, c.state.pointee.mainIndex) = (UInt32(page), 0)
         return nil
     }
 
@@ -218,7 +239,7 @@ extension Core {
             if shape & Item.part != 0 {
                 let (owner, hash) = (item.partOwner, UInt64(item.partHash))
                 c.lock.unlock()
-                evictOwner(owner, hash: hash, held: held, counters: counters)
+                evictOwner(owner, hash: hash, held: held, now: now, counters: counters)
                 c.lock.lock()
             } else if shape & Item.linked != 0, handle != held.pinned {
                 if item.access & Item.frequencyMask != 0, shape & Item.chained == 0,
@@ -301,7 +322,9 @@ extension Core {
 
     /// Evicts the long value that `owner` is (or was) the head of. Caller holds no class lock, so the head
     /// may be something else by now: only what the index still names as a long value goes.
-    private func evictOwner(_ owner: Handle, hash: UInt64, held: Held, counters: CounterBlock) {
+    private func evictOwner(
+        _ owner: Handle, hash: UInt64, held: Held, now: Moment, counters: CounterBlock
+    ) {
         let index = Self.stripeIndex(hash)
         let stripe = stripe(index)
         guard index == held.stripe || stripe.lock.tryLock() else { return }
@@ -315,7 +338,7 @@ extension Core {
                     return
                 }
                 let id = arena.slabClass(of: owner)
-                counters.add(.evicted, slabClass: id, 1)
+                countEviction(item, shape, slabClass: id, now: now, counters)
                 unlink(owner, Slot(bucket: bucket, index: i), hash: hash, counters: counters)
                 return
             }

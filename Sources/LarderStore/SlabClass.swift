@@ -9,6 +9,8 @@ struct SlabClassState {
     var pageCount = 0
     /// Chunks handed out: linked items, parts, reservations.
     var used = 0
+    /// Those of them that are parts of long values.
+    var parts = 0
     /// Items on probation: new ones that nothing speaks for yet.
     var probation = 0
     /// Pages with a free chunk, most recently freed first.
@@ -31,6 +33,9 @@ struct SlabClassState {
     var lookoutEarliest = UInt32.max
     /// Last access (seconds) of the last victim, for `age`.
     var lastVictimAccess: UInt32 = 0
+
+    /// Whether so many of the items are on probation that the next to go is one of them.
+    var isUnproven: Bool { probation * 10 > used - parts }
 }
 
 struct SlabClass {
@@ -160,7 +165,10 @@ extension Core {
         let page = arena.page(of: handle)
         let meta = arena.pages + page
         let item = arena.item(handle)
-        if item.shape & Item.part == 0, item.access & Item.probation != 0 {
+        if item.shape & Item.part != 0 {
+            meta.pointee.parts &-= 1
+            c.state.pointee.parts &-= 1
+        } else if item.access & Item.probation != 0 {
             meta.pointee.probation &-= 1
             c.state.pointee.probation &-= 1
             item.access = 0

@@ -55,6 +55,31 @@ import Testing
         #expect(store.brokenInvariants() == [])
     }
 
+    /// Values up to a third of the memory, each in place of about as many bytes: none is refused, and what is
+    /// left free is less than one of them; small items beside them stay where they are.
+    @Test func longValuesTakeTurns() throws {
+        let (mebibytes, largest) = (96, 32 << 20)
+        let store = try Self.store(mebibytes, largest: largest)
+        let client = store.client(0)
+        let small = 20_000
+        for i in 0..<small { client.set(bytes("small-\(i)"), [1]) }
+        var random = SplitMix(3)
+        var refused = 0
+        var fills = [Double]()
+        for n in 0..<90 {
+            let value = [UInt8](repeating: 1, count: Int.random(in: 64 << 10...largest, using: &random))
+            if client.set(PolicyTests.key(n), value).status != .stored { refused += 1 }
+            let snapshot = client.snapshot()
+            if snapshot.count(.evictions) > 0 { fills.append(Double(snapshot.bytes) / Double(mebibytes << 20)) }
+        }
+        #expect(refused == 0)
+        let mean = fills.reduce(0, +) / Double(fills.count)
+        #expect(mean > 0.83, "filled to \(mean) in the mean")
+        let left = (0..<small).count { client.get(bytes("small-\($0)"), counts: false) != nil }
+        #expect(left == small)
+        #expect(store.brokenInvariants() == [])
+    }
+
     /// A long value is one item of its class, from when it is linked until it is gone; its parts are none.
     @Test func aLongValueIsOneItem() throws {
         let store = try Self.store(16, largest: 2 << 20)
