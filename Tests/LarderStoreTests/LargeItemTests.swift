@@ -70,7 +70,8 @@ import Testing
             let value = [UInt8](repeating: 1, count: Int.random(in: 64 << 10...largest, using: &random))
             if client.set(PolicyTests.key(n), value).status != .stored { refused += 1 }
             let snapshot = client.snapshot()
-            if snapshot.count(.evictions) > 0 { fills.append(Double(snapshot.bytes) / Double(mebibytes << 20)) }
+            guard snapshot.count(.evictions) > 0 else { continue }
+            fills.append(Double(snapshot.bytes) / Double(mebibytes << 20))
         }
         #expect(refused == 0)
         let mean = fills.reduce(0, +) / Double(fills.count)
