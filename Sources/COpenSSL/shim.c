@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
 #include "COpenSSL.h"
 #include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -17,7 +20,8 @@ _Static_assert(OSSL_SYSTEM_FAULT == SSL_ERROR_SYSCALL, "same");
     X(SSL_CTX_set_ciphersuites) X(SSL_CTX_set_verify) X(SSL_CTX_set_session_id_context) \
     X(SSL_CTX_set_num_tickets) X(SSL_new) X(SSL_set_fd) X(SSL_set_accept_state) X(SSL_set_verify) \
     X(SSL_do_handshake) X(SSL_read) X(SSL_write) X(SSL_get_error) X(SSL_has_pending) X(SSL_session_reused) \
-    X(SSL_shutdown) X(SSL_free) X(ERR_get_error) X(ERR_peek_error) X(ERR_error_string_n) X(ERR_clear_error)
+    X(SSL_shutdown) X(SSL_free) X(ERR_get_error) X(ERR_peek_error) X(ERR_error_string_n) X(ERR_clear_error) \
+    X(SSL_get_rbio) X(SSL_set_read_ahead) X(BIO_set_callback_ex) X(BIO_set_flags)
 
 #define FIELD(name) __typeof__(&name) name;
 // Written once by ossl_load, before there are threads.
@@ -52,6 +56,8 @@ SSL_CTX *ossl_context_new(int version) {
     lib.SSL_CTX_ctrl(
         context, SSL_CTRL_MODE,
         SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS, NULL);
+    // A read comes back after messages of TLS's own, instead of waiting for others.
+    lib.SSL_CTX_ctrl(context, SSL_CTRL_CLEAR_MODE, SSL_MODE_AUTO_RETRY, NULL);
     lib.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, NULL);
     lib.SSL_CTX_set_default_passwd_cb(context, no_password);
     return context;
@@ -106,6 +112,18 @@ void ossl_context_kernel_tls(SSL_CTX *context) { lib.SSL_CTX_set_options(context
 
 // MARK: One connection
 
+// What one ossl_read may still ask of the socket: refused hellos of TLS 1.2 OpenSSL passes over by itself.
+static _Thread_local int reads_left = INT_MAX;
+
+static long count_reads(
+    BIO *bio, int what, const char *bytes, size_t count, int number, long word, int result, size_t *done) {
+    (void)bytes, (void)count, (void)number, (void)word, (void)done;
+    if (what != BIO_CB_READ || reads_left-- > 0) return result;
+    lib.BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
+    errno = EAGAIN;
+    return -1;
+}
+
 SSL *ossl_new(SSL_CTX *context, int descriptor) {
     SSL *connection = lib.SSL_new(context);
     if (connection == NULL) return NULL;
@@ -113,6 +131,7 @@ SSL *ossl_new(SSL_CTX *context, int descriptor) {
         lib.SSL_free(connection);
         return NULL;
     }
+    lib.BIO_set_callback_ex(lib.SSL_get_rbio(connection), count_reads);
     lib.SSL_set_accept_state(connection);
     return connection;
 }
@@ -121,14 +140,25 @@ void ossl_verify(SSL *connection, int mode) { lib.SSL_set_verify(connection, mod
 
 int ossl_handshake(SSL *connection) { return lib.SSL_do_handshake(connection); }
 
-int ossl_read(SSL *connection, void *bytes, int count) { return lib.SSL_read(connection, bytes, count); }
+int ossl_read(SSL *connection, void *bytes, int count) {
+    errno = 0;
+    reads_left = 2;
+    int result = lib.SSL_read(connection, bytes, count);
+    reads_left = INT_MAX;
+    return result;
+}
+
+void ossl_no_read_ahead(SSL *connection) { lib.SSL_set_read_ahead(connection, 0); }
 
 int ossl_write(SSL *connection, const void *bytes, int count) {
     return lib.SSL_write(connection, bytes, count);
 }
 
 int ossl_why(const SSL *connection, int result) {
+    int system = errno;
     int why = lib.SSL_get_error(connection, result);
+    // A socket that has nothing says so.
+    if (why == SSL_ERROR_WANT_READ && system == 0) return OSSL_AGAIN;
     if (why == SSL_ERROR_SSL && ERR_GET_REASON(lib.ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return OSSL_GONE;
     return why;

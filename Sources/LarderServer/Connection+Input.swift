@@ -45,7 +45,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
                     return
                 }
             case .nothing:
-                if !worker.pointee.reply.pointee.isEmpty { _ = pumpStash() }
+                guard worker.pointee.reply.pointee.isEmpty || pumpStash() == .waiting else { return }
+                if pointee.isSecured, tail.pointee.wasCutShort { leaveTurnSecurely() }
                 return
             case .ended:
                 // Held replies are due all the same; a client that doesn't read them is found at its end

@@ -15,6 +15,8 @@ struct TLSTail {
     var end: CloseReason?
     /// Nobody is there to be told goodbye.
     var isGone = false
+    /// The last turn ended at messages of TLS's own: more may wait where no loop sees it.
+    var wasCutShort = false
     /// What a reply that was not taken waits for. Nearly always to write.
     var writeReadiness = Readiness.write
 }
@@ -71,7 +73,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             guard listen(for: Readiness.read) else { return close(.error) }
             // The first request may have come with the last words of the handshake.
             if stream.hasPending { becameReadable() } else { acknowledgeAtOnce() }
-        case .wantsRead: if !listen(for: Readiness.read) { close(.error) }
+        case .wantsRead, .again: if !listen(for: Readiness.read) { close(.error) }
         case .wantsWrite: if !listen(for: Readiness.write) { close(.error) }
         case .ended: close(.normal)
         case .failed(let isProtocol):
@@ -151,6 +153,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// record that is not full ends it, so that the usual request costs one read.
     private func receive(_ vectors: UnsafeMutablePointer<iovec>, _ count: Int) -> Int {
         guard let stream = tail.pointee.stream, tail.pointee.end == nil else { return 0 }
+        tail.pointee.wasCutShort = false
+        var messages = 0
         var total = 0
         var index = 0
         var offset = 0
@@ -167,6 +171,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 offset += bytes
                 if bytes < TLSStream.recordBytes, !stream.hasPending { return total }
             case .wantsRead: return total
+            case .again:
+                messages += 1
+                guard messages < TLSStream.messagesPerTurn else {
+                    tail.pointee.wasCutShort = true
+                    return total
+                }
             case .wantsWrite:
                 // An answer of TLS's own is stuck: read again when it is gone.
                 if !listen(for: Readiness.write) { tail.pointee.end = .error }
@@ -213,7 +223,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             case .done(let bytes):
                 store.count(.bytesWritten, UInt64(bytes))
                 buffer.pointee.markSent(bytes, store: store)
-            case .wantsRead:
+            case .wantsRead, .again:
                 tail.pointee.writeReadiness = Readiness.read
                 return .blocked
             case .wantsWrite:

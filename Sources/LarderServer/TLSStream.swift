@@ -7,6 +7,8 @@ import Glibc
 struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; never used by two at once
     /// Bytes of the largest record.
     static let recordBytes = 16 << 10
+    /// Messages of TLS's own, such as new keys, that are taken from one connection in a turn.
+    static let messagesPerTurn = 16
 
     private let connection: OpaquePointer
 
@@ -16,6 +18,8 @@ struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; 
         /// So many bytes; for a handshake: it is over.
         case done(Int)
         case wantsRead, wantsWrite
+        /// From `read`: messages of TLS's own were taken, and nothing for us. There may be more at once.
+        case again
         /// The client has said that this is the end; `isGone`: it is gone without a word.
         case ended(isGone: Bool)
         /// Nothing but `end` may follow. OpenSSL keeps the error for the thread, and would find it again when
@@ -44,6 +48,10 @@ struct TLSStream: @unchecked Sendable { // a watcher's moves to another thread; 
         switch ossl_why(connection, result) {
         case OSSL_WANTS_READ: return .wantsRead
         case OSSL_WANTS_WRITE: return .wantsWrite
+        case OSSL_AGAIN:
+            // Who sends such messages in numbers would have hundreds of them taken by one call.
+            ossl_no_read_ahead(connection)
+            return .again
         case OSSL_ENDED: return .ended(isGone: false)
         case OSSL_GONE:
             ossl_forget_errors()

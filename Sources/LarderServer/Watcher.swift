@@ -4,6 +4,9 @@ import Glibc
 
 /// Belongs to the main thread once `start` was called.
 final class Watcher {
+    /// What a watcher says without need is thrown away in steps of 4 KiB, so many at a time.
+    private static let readsPerTurn = 16
+
     let descriptor: Int32
     private let stream: TLSStream?
     /// Bits of `EventKind`.
@@ -85,7 +88,7 @@ final class Watcher {
             let outcome = lines.withUnsafeBytes { stream.write($0.baseAddress! + sent, $0.count - sent) }
             switch outcome {
             case .done(let bytes): sent += bytes
-            case .wantsRead, .wantsWrite:
+            case .wantsRead, .wantsWrite, .again:
                 lines.removeFirst(sent)
                 return
             case .ended, .failed:
@@ -104,9 +107,10 @@ final class Watcher {
                 let n = read(descriptor, buffer.baseAddress!, buffer.count)
                 return n > 0 || n < 0 && (errno == EAGAIN || errno == EINTR)
             }
-            while true {
+            // This is the thread that takes clients in.
+            for _ in 0..<Self.readsPerTurn {
                 switch stream.read(buffer.baseAddress!, buffer.count) {
-                case .done: continue
+                case .done, .again: continue
                 case .wantsRead, .wantsWrite: return true
                 case .ended(let isGone):
                     hasFailed = isGone
@@ -117,6 +121,7 @@ final class Watcher {
                     return false
                 }
             }
+            return true
         }
     }
 

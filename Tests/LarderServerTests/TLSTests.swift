@@ -212,6 +212,28 @@ import Testing
         }
     }
 
+    /// Messages that are TLS's own are taken a few at a time, so that the worker's other clients are served.
+    @Test func newKeysWithoutEnd() throws {
+        let python = Surroundings.find("python3")
+        try Surroundings.require(python != nil, "python3")
+        try withSecureDaemon("", ["-t", "1"]) { daemon in
+            let client = try Secure(daemon.port)
+            try client.wire.ask("mn\r\n", "MN\r\n")
+            let flood = try ChildProcess(
+                python!, [Self.scripts + "/tls_key_update_flood.py", "\(daemon.port)", "3"],
+                folder: daemon.folder, name: "flood")
+            var slowest = 0.0
+            while flood.hasEnded == nil {
+                let start = Clock.now
+                try client.wire.ask("mn\r\n", "MN\r\n")
+                slowest = max(slowest, Clock.now - start)
+                usleep(1000)
+            }
+            #expect(Int(flood.output.dropLast()) ?? 0 > 1000, "\(flood.output)\(flood.errors)")
+            #expect(slowest < 1, "\(slowest) s")
+        }
+    }
+
     // MARK: certificates that change
 
     enum Way: CaseIterable { case command, signal }

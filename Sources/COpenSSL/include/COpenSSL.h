@@ -19,6 +19,8 @@ const char *ossl_load(void);
 #define OSSL_ENDED 6
 // Not OpenSSL's: the socket ended without a word of TLS.
 #define OSSL_GONE 100
+// Not OpenSSL's: messages of TLS's own were taken, and nothing for us. There may be more at once.
+#define OSSL_AGAIN 101
 
 // MARK: What all connections share
 
@@ -50,7 +52,11 @@ void ossl_context_kernel_tls(struct ssl_ctx_st *context);
 struct ssl_st *ossl_new(struct ssl_ctx_st *context, int descriptor);
 void ossl_verify(struct ssl_st *connection, int mode);
 int ossl_handshake(struct ssl_st *connection);
+/// Asks the socket twice at most, and comes back with OSSL_AGAIN when all that was read ahead were messages
+/// of TLS's own: who sends nothing else must not keep the thread.
 int ossl_read(struct ssl_st *connection, void *bytes, int count);
+/// From here on no record is read before the one in front of it was taken.
+void ossl_no_read_ahead(struct ssl_st *connection);
 int ossl_write(struct ssl_st *connection, const void *bytes, int count);
 /// Why the call just made returned `result`, which was not above 0.
 int ossl_why(const struct ssl_st *connection, int result);
