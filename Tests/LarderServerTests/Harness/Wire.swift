@@ -139,12 +139,22 @@ final class Wire {
         return String(decoding: line, as: UTF8.self)
     }
 
+    /// memchr: some tests read megabytes, and this is no optimized build.
+    private func lineFeed(from start: Int) -> Int? {
+        received.withUnsafeBytes { bytes in
+            guard start < bytes.count, let base = bytes.baseAddress,
+                let found = memchr(base + start, 10, bytes.count - start)
+            else { return nil }
+            return UnsafeRawPointer(found) - base
+        }
+    }
+
     /// The next line as it came.
     func rawLine(upTo seconds: Double = Surroundings.patience) throws -> [UInt8] {
         let end = Clock.now + seconds
         var seen = taken
         while true {
-            if let feed = received[seen...].firstIndex(of: 10) {
+            if let feed = lineFeed(from: seen) {
                 defer { taken = feed + 1 }
                 return Array(received[taken...feed])
             }
