@@ -59,6 +59,9 @@ public enum EventLine: UInt8, Sendable {
     case connectionTLSFault
     /// No payload. slabClass: source, command: target, status: 1 if it succeeded.
     case slabMove
+    /// No payload. size: items examined, descriptor: reclaimed, lastAccessSeconds: how long it took, ttl:
+    /// until the next search.
+    case search
 
     public var kind: EventKind {
         switch self {
@@ -69,14 +72,15 @@ public enum EventLine: UInt8, Sendable {
         case .connectionNew, .connectionClose, .connectionTLSFault: .connevents
         case .command: .rawcmds
         case .reply, .connectionNote: .replies
-        case .text, .slabMove: .sysevents
+        case .text, .slabMove, .search: .sysevents
         }
     }
 
     /// How the store numbers what it reports by itself.
     public static let storeNumbers = EvictionLog.Numbers(
         evictionKind: EventKind.evictions.rawValue, evictionLine: EventLine.eviction.rawValue,
-        moveKind: EventKind.sysevents.rawValue, moveLine: EventLine.slabMove.rawValue)
+        moveKind: EventKind.sysevents.rawValue, moveLine: EventLine.slabMove.rawValue,
+        searchLine: EventLine.search.rawValue)
 
     /// A record of this line, for the producers outside this room.
     public func record(descriptor: Int32 = -1) -> EventRecord {
@@ -176,6 +180,11 @@ extension EventLine {
         case .slabMove:
             out += ("type=slab_move src=\(record.slabClass) dst=\(record.command)"
                 + " state=\(record.status == 0 ? "fail" : "ok")").utf8
+        case .search:
+            // Marks and lists of memcached's that have no counterpart here.
+            out += ("type=lru_crawler crawler=\(record.slabClass) lru=na low_mark=0 next_reclaims=0"
+                + " since_run=0 next_run=\(record.ttl) elapsed=\(record.lastAccessSeconds)"
+                + " examined=\(record.size) reclaimed=\(record.descriptor)").utf8
         case .text, nil:
             out += payload
         }

@@ -8,8 +8,8 @@ public enum Verdict: ~Copyable {
     /// All complete requests were answered. Bytes not consumed are the start of a request: keep them, read
     /// more.
     case needInput
-    /// The reply buffer is full: write it, and when all of it is gone call `receive` again with the bytes not
-    /// consumed.
+    /// The reply buffer is full: write it, and when all of it is gone, and others have had their turn, call
+    /// `receive` again with the bytes not consumed.
     case flush
     /// The session has had its share of this turn (`-R`): write what there is, serve others, call `receive`
     /// again.

@@ -132,7 +132,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
             session.pointee.standing = pointee.standing
         }
         var offset = 0
-        var flushes = 0
         var began = worker.pointee.sampler.isDue() ? monotonicNanoseconds() : 0
         while true {
             let rest = UnsafeBufferPointer(
@@ -154,21 +153,9 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 case .blocked: return park(.writing, place, left)
                 case .failed: return end(.error)
                 }
-            case .flush:
-                switch sendReplies() {
-                case .all: break
-                case .blocked: return park(.writing, place, left)
-                case .failed: return end(.error)
-                }
-                flushes += 1
-                // Long answers to a client that reads fast: others have their turn in between.
-                if flushes == Worker.flushesPerTurn { return park(.resting, place, left) }
-            case .yield:
-                switch sendReplies() {
-                case .all: return park(.resting, place, left)
-                case .blocked: return park(.writing, place, left)
-                case .failed: return end(.error)
-                }
+            // Long answers to a client that reads fast: others have their turn in between.
+            case .flush: return giveWay(place, left)
+            case .yield: return giveWay(place, left)
             case .pause(let milliseconds):
                 wipe(place, received.consumed)
                 switch sendReplies() {
@@ -183,6 +170,15 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 if carryOut(effect, session) { continue }
                 return .closed
             }
+        }
+    }
+
+    /// Sends what there is; the session goes on when others have had their turn.
+    private func giveWay(_ rest: UnsafeMutableRawPointer?, _ count: Int) -> Outcome {
+        switch sendReplies() {
+        case .all: park(.resting, rest, count)
+        case .blocked: park(.writing, rest, count)
+        case .failed: end(.error)
         }
     }
 

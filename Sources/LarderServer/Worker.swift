@@ -15,8 +15,6 @@ struct Worker {
     static let behindValue = 16 << 10
     /// Bytes read from one connection before others have their turn.
     static let bytesPerTurn = 256 << 10
-    /// Full reply buffers written for one connection before others have their turn.
-    static let flushesPerTurn = 8
     static let vectorCount = 256
 
     let index: Int

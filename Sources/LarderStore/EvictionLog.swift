@@ -1,5 +1,6 @@
-// What the store tells those who watch it: evictions and page moves. A `StoreClient` that was given a log
-// writes one record per event while somebody watches, and pays one relaxed load per event otherwise.
+// What the store tells those who watch it: evictions, page moves and searches for expired items. A
+// `StoreClient` that was given a log writes one record per event while somebody watches, and pays one relaxed
+// load per event otherwise.
 
 /// How the store reports what one client thread evicts and moves. The ring is that thread's own, so that a
 /// ring keeps its single producer; kinds and lines are the protocol's numbers for the events.
@@ -10,11 +11,16 @@ public struct EvictionLog: Sendable {
         public var evictionLine: UInt8
         public var moveKind: UInt32
         public var moveLine: UInt8
-        public init(evictionKind: UInt32, evictionLine: UInt8, moveKind: UInt32, moveLine: UInt8) {
+        public var searchLine: UInt8
+        /// Searches are of the kind of moves.
+        public init(
+            evictionKind: UInt32, evictionLine: UInt8, moveKind: UInt32, moveLine: UInt8, searchLine: UInt8
+        ) {
             self.evictionKind = evictionKind
             self.evictionLine = evictionLine
             self.moveKind = moveKind
             self.moveLine = moveLine
+            self.searchLine = searchLine
         }
     }
 
@@ -53,6 +59,21 @@ public struct EvictionLog: Sendable {
         record.slabClass = UInt8(clamping: source)
         record.command = UInt8(clamping: target)
         record.status = succeeded ? 1 : 0
+        ring.offer(record, payload: Span<UInt8>())
+    }
+
+    /// Records that all pages of a class that were due have been searched for expired items. `next`: seconds
+    /// until one is due again, -1 if nothing in them will expire.
+    public func recordSearch(
+        slabClass: UInt8, examined: UInt64, reclaimed: UInt64, seconds: UInt32, next: Int64
+    ) {
+        guard ring.log.mask & numbers.moveKind != 0 else { return }
+        var record = EventRecord(kind: numbers.moveKind, line: numbers.searchLine)
+        record.slabClass = slabClass
+        record.size = examined
+        record.descriptor = Int32(clamping: reclaimed)
+        record.lastAccessSeconds = seconds
+        record.ttl = next
         ring.offer(record, payload: Span<UInt8>())
     }
 }

@@ -227,6 +227,7 @@ struct FlushCursor {
 struct Chores {
     private var flush = FlushCursor()
     private var page = 0
+    private var searches = InlineArray<256, Search>(repeating: Search())
     private var ahead = PopulatedAhead()
 
     /// One step: the time it takes is bounded, and what is left is done in the next.
@@ -239,7 +240,7 @@ struct Chores {
         core.returnPages(&page, looks: 512, now: now, counters: counters)
     }
 
-    private func reap(_ core: borrowing Core, _ now: Moment, _ counters: CounterBlock) {
+    private mutating func reap(_ core: borrowing Core, _ now: Moment, _ counters: CounterBlock) {
         let asked = core.shared.crawling.pointee.load(ordering: .acquiring) != 0
         guard asked || core.shared.crawlerOff.pointee.load(ordering: .relaxed) == 0 else { return }
         var isDone = true
@@ -247,11 +248,45 @@ struct Chores {
             let c = core.slabClass(UInt8(id))
             c.lock.lock()
             let pages = c.state.pointee.pageCount
+            if pages > 0, c.state.pointee.visitAt <= now.rawValue {
+                searches[id].begin(UInt8(id), now, counters)
+            }
             core.reapDue(
                 c, looks: min(pages + 1, 4096), visits: 64, held: Held(), now: now, counters: counters)
-            isDone = isDone && c.state.pointee.visitAt > now.rawValue
+            let next = c.state.pointee.visitAt
             c.lock.unlock()
+            isDone = isDone && next > now.rawValue
+            if next > now.rawValue { searches[id].end(UInt8(id), next, now, counters) }
         }
         if asked, isDone { core.shared.crawling.pointee.store(0, ordering: .releasing) }
+    }
+}
+
+/// A search of one class's pages for expired items, which may take several steps; what was counted before it.
+private struct Search {
+    private var isUnderWay = false
+    private var start = Moment(0)
+    private var examined: UInt64 = 0
+    private var reclaimed: UInt64 = 0
+
+    mutating func begin(_ id: UInt8, _ now: Moment, _ counters: CounterBlock) {
+        if isUnderWay { return }
+        isUnderWay = true
+        start = now
+        examined = counters.value(.crawlerItemsChecked, slabClass: id)
+        reclaimed = counters.value(.crawlerReclaimed, slabClass: id)
+    }
+
+    /// Tells those who watch, if there was anything to look at.
+    mutating func end(_ id: UInt8, _ next: UInt32, _ now: Moment, _ counters: CounterBlock) {
+        guard isUnderWay else { return }
+        isUnderWay = false
+        // `stats reset` may have come in between.
+        let examined = counters.value(.crawlerItemsChecked, slabClass: id) &- examined
+        let reclaimed = counters.value(.crawlerReclaimed, slabClass: id) &- reclaimed
+        guard examined > 0, examined < 1 << 48, reclaimed <= examined else { return }
+        counters.evictionLog.pointee?.recordSearch(
+            slabClass: id, examined: examined, reclaimed: reclaimed,
+            seconds: now.rawValue - start.rawValue, next: next == .max ? -1 : Int64(next - now.rawValue))
     }
 }

@@ -95,6 +95,19 @@ private func tail(_ line: String) -> String {
         #expect(next == nil)
     }
 
+    @Test func searchThroughTheStoresLog() throws {
+        let log = EventLog()
+        let ring = try #require(EventRing(capacity: 4096, log: log))
+        let searches = EvictionLog(ring: ring, numbers: EventLine.storeNumbers)
+        log.setMask(EventKind.sysevents.rawValue, in: EventKind.watchable.rawValue)
+        searches.recordSearch(slabClass: 7, examined: 1000, reclaimed: 12, seconds: 2, next: -1)
+        var bytes = [UInt8]()
+        let record = try #require(ring.take(&bytes))
+        #expect(
+            tail(line(record, "")) == "type=lru_crawler crawler=7 lru=na low_mark=0 next_reclaims=0"
+                + " since_run=0 next_run=-1 elapsed=2 examined=1000 reclaimed=12\n")
+    }
+
     @Test func deletion() throws {
         var record = EventLine.deleted.record()
         record.command = DeleteCommand.md.rawValue

@@ -125,6 +125,24 @@ import Testing
         }
     }
 
+    @Test func searchesForExpiredItemsAreSeen() throws {
+        try withDaemon { daemon in
+            let watcher = try daemon.connect()
+            try watcher.ask("watch sysevents\r\n", "OK\r\n")
+            let wire = try daemon.connect()
+            try wire.tell((0..<100).map { "set s\($0) 0 1 1 noreply\r\nx\r\n" }.joined())
+            var reclaimed = 0
+            while reclaimed < 100 {
+                let line = try watcher.line()
+                guard line.contains("type=lru_crawler crawler=1 lru=na ") else { continue }
+                reclaimed += line.split(separator: "=").last.flatMap { Int($0) } ?? 0
+                #expect(line.contains(" examined=") && line.contains(" next_run="))
+            }
+            #expect(reclaimed == 100)
+            #expect(try wire.stats()["curr_items"] == "0")
+        }
+    }
+
     /// memcached's frame of 8 bytes: request id, sequence, count, reserved.
     @Test func udp() throws {
         try withDaemon("-A", "-U", "-1") { daemon in
