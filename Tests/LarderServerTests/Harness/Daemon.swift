@@ -93,6 +93,11 @@ final class Daemon {
         }
         return last
     }
+    /// Whether Swift's library is part of the program, as it is of the one that is shipped.
+    var isStatic: Bool {
+        let maps = (try? String(contentsOfFile: "/proc/\(process.pid)/maps", encoding: .utf8)) ?? ""
+        return !maps.contains("libswiftCore")
+    }
     /// The most it ever was.
     var peakResidentBytes: Int { status("VmHWM") << 10 }
 
