@@ -22,7 +22,10 @@ extension UnsafeMutablePointer where Pointee == Connection {
         enter(.pausing)
         let event = eventPointer
         if pointee.event.ev_events != 0 { event.remove() }
-        pointee.worker.pointee.loop.assign(event, descriptor, Readiness.closed, pauseOver, self)
+        // The kernel tells of a reset too, which libevent hands on to readers and writers only: without the
+        // edge it would be told again and again until the pause is over.
+        let readiness = Readiness.closed | Readiness.edge
+        pointee.worker.pointee.loop.assign(event, descriptor, readiness, pauseOver, self)
         return event.add(milliseconds: milliseconds) ? .parked : end(.error)
     }
 

@@ -18,6 +18,8 @@ enum Readiness {
     /// The other side has finished sending, or is gone; told without reading.
     static let closed = Int16(EV_CLOSED)
     static let persist = Int16(EV_PERSIST)
+    /// Told once, not as long as it is so.
+    static let edge = Int16(EV_ET)
 }
 
 /// One thread's event base. Only the thread that runs it may touch it: it is made without locks.

@@ -143,6 +143,22 @@ private func guarded(_ options: [String] = []) throws -> Daemon {
         try daemon.stop()
     }
 
+    /// A guesser that resets its connection instead of waiting must not keep the worker awake until then.
+    @Test func resettingCostsNoTime() throws {
+        let daemon = try guarded(["-t", "1"])
+        let guessers = try (0..<60).map { _ in try daemon.connect() }
+        for wire in guessers { try wire.send(login("ann", "wrong")) }
+        let insider = try daemon.connectAs("ann", "one")
+        for wire in guessers { wire.reset() }
+        let before = daemon.processorSeconds
+        // Sixty wrong tries are owed three seconds, less the five that are free.
+        Clock.pass(1.5)
+        let used = daemon.processorSeconds - before
+        if Surroundings.sanitizer == nil { #expect(used < 0.3, "\(used) s in 1.5 s") }
+        try insider.ask("get a\r\n", "END\r\n")
+        try daemon.stop()
+    }
+
     /// Neither in the log, nor in what operators see, nor in memory that a core file would hold.
     @Test func passwordsLeaveNoTrace() throws {
         let folder = try TemporaryFolder()
