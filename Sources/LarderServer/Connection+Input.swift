@@ -258,7 +258,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let server = worker.pointee.server
         switch effect {
         case .watch(let kinds):
-            _ = sendReplies()
+            // The rest of an answer would be lost, and a watcher's lines stand in its place.
+            guard sendReplies() == .all else {
+                close(.error)
+                return false
+            }
             return !server.becomesWatcher(self, kinds)
         case .shutdown(let graceful):
             _ = sendReplies()

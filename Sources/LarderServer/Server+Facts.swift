@@ -164,13 +164,15 @@ extension Server: ServerFacts {
         let descriptor = connection.descriptor
         connection.eventPointer.remove()
         let stream = connection.pointee.isSecured ? connection.tail.pointee.stream : nil
+        // Before it is the main thread's, which may have closed the descriptor by the time `enroll` returns.
+        connection.enter(.watching)
         guard let journal, journal.enroll(descriptor, kinds, stream) else {
+            connection.enter(.reading)
             worker.pointee.reply.pointee.append("WATCHER_TOO_MANY log watcher limit reached\r\n")
             if connection.eventPointer.add() { return false }
             connection.close(.error)
             return true
         }
-        connection.enter(.watching)
         if connection.pointee.isSecured { connection.tail.pointee.stream = nil }
         connection.release()
         return true
