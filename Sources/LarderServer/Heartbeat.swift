@@ -32,8 +32,9 @@ struct Watchdog: Sendable {
     /// nil: nobody watches.
     init?(_ interval: Double? = ServiceNotifier.watchdogInterval()) {
         guard let interval else { return nil }
-        beatMilliseconds = min(Heartbeat.intervalMilliseconds, max(20, Int(interval * 500)))
-        patience = min(Heartbeat.patience, UInt64(interval * 2_000_000))
+        // Compared before they are whole numbers, which an interval may be too long for.
+        beatMilliseconds = Int(min(Double(Heartbeat.intervalMilliseconds), max(20, interval * 500)))
+        patience = UInt64(min(Double(Heartbeat.patience), interval * 2_000_000))
     }
 }
 

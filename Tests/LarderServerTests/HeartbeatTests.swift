@@ -23,6 +23,14 @@ import Testing
         #expect(silent([1200], now: 1000).isEmpty)
     }
 
+    /// systemd's own word for "never" is the largest number there is.
+    @Test func anIntervalWithoutEnd() throws {
+        let never = ServiceNotifier.watchdogInterval(environment: ["WATCHDOG_USEC": "\(UInt64.max)"])
+        let watchdog = try #require(Watchdog(never))
+        #expect(watchdog.patience == Heartbeat.patience)
+        #expect(watchdog.beatMilliseconds == Heartbeat.intervalMilliseconds)
+    }
+
     /// Stops one thread of a process as a debugger does, until it is ended itself.
     private static let stopper = """
         import ctypes, os, sys, time
