@@ -190,19 +190,13 @@ struct ListenerSet {
     // MARK: Unix sockets
 
     private mutating func openUnix(_ path: String, mask: Int, backlog: Int) throws(StartFailure) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw .system("unix socket path too long: \(path)")
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        guard var address = UnixAddress(path) else { throw .system("unix socket path too long: \(path)") }
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         try Self.removeStale(path, &address, kind)
         let descriptor = socket(AF_UNIX, kind, 0)
         guard descriptor >= 0 else { throw .system("can't open a unix socket: \(errorText(errno))") }
         let oldMask = umask(~mode_t(truncatingIfNeeded: mask) & 0o777)
-        let bound = Self.withAddress(&address) { Glibc.bind(descriptor, $0, $1) }
+        let bound = address.withSockaddr { Glibc.bind(descriptor, $0, $1) }
         let code = errno
         umask(oldMask)
         guard bound == 0, listen(descriptor, Int32(clamping: backlog)) == 0 else {
@@ -216,28 +210,18 @@ struct ListenerSet {
 
     /// Removes the file of a daemon that is gone; one that answers is left alone.
     private static func removeStale(
-        _ path: String, _ address: inout sockaddr_un, _ kind: Int32
+        _ path: String, _ address: inout UnixAddress, _ kind: Int32
     ) throws(StartFailure) {
         var file = stat()
         guard lstat(path, &file) == 0, file.st_mode & S_IFMT == S_IFSOCK else { return }
         let probe = socket(AF_UNIX, kind, 0)
         guard probe >= 0 else { return }
         defer { _ = Glibc.close(probe) }
-        let answer = withAddress(&address) { connect(probe, $0, $1) }
+        let answer = address.withSockaddr { connect(probe, $0, $1) }
         if answer == 0 || errno == EAGAIN {
             throw .system("failed to listen on unix socket \(path): another server answers there")
         }
         if errno == ECONNREFUSED { unlink(path) }
-    }
-
-    private static func withAddress<Result>(
-        _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
-    ) -> Result {
-        withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
     }
 
     // MARK: Sockets from the service manager, and the port file

@@ -56,8 +56,8 @@ public struct InheritedSocket: Sendable, Equatable {
     public var isDatagram: Bool
     public var isUnix: Bool
 
-    /// The sockets handed over to this very process, marked close-on-exec. A descriptor that is no socket is
-    /// left out and named in `faults`.
+    /// The sockets handed over to this very process, marked close-on-exec. A descriptor that nobody
+    /// can connect or send to is left out and named in `faults`.
     public static func take(
         environment: [String: String] = Environment.current, firstDescriptor: Int32 = 3
     ) -> (sockets: [InheritedSocket], faults: [String]) {
@@ -72,8 +72,12 @@ public struct InheritedSocket: Sendable, Equatable {
                 faults.append("descriptor \(descriptor) from LISTEN_FDS is not a socket")
                 continue
             }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             let isDatagram = kind == Int32(SOCK_DGRAM.rawValue)
+            guard isDatagram || option(SO_ACCEPTCONN, of: descriptor) == 1 else {
+                faults.append("descriptor \(descriptor) from LISTEN_FDS takes no connections (Accept=yes?)")
+                continue
+            }
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             sockets.append(
                 InheritedSocket(descriptor: descriptor, isDatagram: isDatagram, isUnix: family == AF_UNIX))
         }
@@ -108,7 +112,7 @@ struct UnixAddress {
         length = socklen_t(offset + bytes.count + (isAbstract ? 0 : 1))
     }
 
-    mutating func withSockaddr(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Void) {
+    mutating func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
         }

@@ -64,6 +64,7 @@ private func written(_ body: (Int32) -> Void) -> String {
     @Test func socketsHandedOver() throws {
         let stream = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(stream) }
+        try #require(listen(stream, 1) == 0)
         let mine = ["LISTEN_PID": "\(getpid())", "LISTEN_FDS": "1"]
         let taken = InheritedSocket.take(environment: mine, firstDescriptor: stream)
         #expect(taken.sockets == [InheritedSocket(descriptor: stream, isDatagram: false, isUnix: false)])
@@ -72,6 +73,11 @@ private func written(_ body: (Int32) -> Void) -> String {
         defer { close(null) }
         let wrong = InheritedSocket.take(environment: mine, firstDescriptor: null)
         #expect(wrong.sockets.isEmpty && wrong.faults.count == 1)
+        // A client's own connection, as a unit with Accept=yes hands it over.
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(client) }
+        let deaf = InheritedSocket.take(environment: mine, firstDescriptor: client)
+        #expect(deaf.sockets.isEmpty && deaf.faults.count == 1)
         for environment in [
             [:], ["LISTEN_PID": "1", "LISTEN_FDS": "1"], ["LISTEN_PID": "\(getpid())", "LISTEN_FDS": "-1"],
             ["LISTEN_PID": "\(getpid())", "LISTEN_FDS": "x"], ["LISTEN_FDS": "1"],
