@@ -184,10 +184,14 @@ final class Watch {
         var others = terminal.hasKeys ? [signalled, STDIN_FILENO] : [signalled]
         var nextRound = Watch.now
         var left = options.count
+        var isAsking = false
         var isDirty = true
         while true {
             if Watch.now >= nextRound {
-                if !model.isPaused { askAll() }
+                if !model.isPaused {
+                    askAll()
+                    isAsking = true
+                }
                 nextRound = Watch.now + model.delay
                 isDirty = true
             }
@@ -197,15 +201,15 @@ final class Watch {
                 guard terminal.show(Screen.render(model, width: width, height: height), width: width)
                 else { return 74 }
                 isDirty = false
-            }
-            let (news, ready) = wait(nextRound - Watch.now, others: others)
-            if news {
-                isDirty = true
-                if let count = left, !links.contains(where: { $0.isBusy }) {
-                    left = count - 1
-                    if count <= 1 { return 0 }
+                // All have answered or failed, and what came of it was shown.
+                if isAsking, !links.contains(where: { $0.isBusy }) {
+                    isAsking = false
+                    left = left.map { $0 - 1 }
+                    if left == 0 { return 0 }
                 }
             }
+            let (news, ready) = wait(nextRound - Watch.now, others: others)
+            if news { isDirty = true }
             if ready[0] {
                 switch signal(csys_next_signal(signalled), terminal) {
                 case .none: isDirty = true

@@ -168,6 +168,14 @@ import Testing
         }
     }
 
+    /// A look that fails at once is a look.
+    @Test func aCountEndsItWhereNobodyAnswers() throws {
+        let folder = try TemporaryFolder()
+        let top = try OnTerminal(["-d0.2", "-n2", folder.path("nobody")])
+        try top.expect(" is down")
+        #expect(try top.process.waitForEnd() == .exited(0))
+    }
+
     @Test func aDaemonGoesAndComesBack() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("socket")
