@@ -86,6 +86,12 @@ import Testing
         return (times[count * 99 / 100], times[count - 1])
     }
 
+    /// The quietest of five series: what else the machine does shows in some of them, a daemon that makes its
+    /// clients wait in all.
+    private func latencyAtBest(_ wire: Wire, _ count: Int) throws -> (p99: Double, worst: Double) {
+        try (0..<5).map { _ in try latency(wire, count) }.min { $0.p99 < $1.p99 }!
+    }
+
     /// Megabytes asked for by a hundred clients that don't read.
     @Test func aHundredStalledReaders() throws {
         try withDaemon("-m", "128", "-t", "2") { daemon in
@@ -97,8 +103,8 @@ import Testing
             }
             let small = String(repeating: "s", count: 1000)
             try healthy.ask("set s 0 0 1000\r\n\(small)\r\n", "STORED\r\n")
-            let count = Surroundings.isLong ? 20_000 : 2000
-            let before = try latency(healthy, count)
+            let count = Surroundings.isLong ? 20_000 : 1000
+            let before = try latencyAtBest(healthy, count)
             let memory = daemon.ownBytes
             let wires = try (0..<100).map { _ in try daemon.connect(receiveBuffer: 4096) }
             for (index, wire) in wires.enumerated() {
@@ -107,14 +113,14 @@ import Testing
                 _ = try wire.push(Array((index % 2 == 0 ? long : short).utf8)[...])
             }
             Clock.pass(0.3)
-            let during = try latency(healthy, count)
+            let during = try latencyAtBest(healthy, count)
             let growth = daemon.ownBytes - memory
             func micros(_ seconds: Double) -> Int { Int(seconds * 1e6) }
             print(
                 "a hundred stalled readers: p99 \(micros(before.p99)) -> \(micros(during.p99)) us, worst",
                 "\(micros(before.worst)) -> \(micros(during.worst)) us, \(growth >> 10) KiB more")
             if Surroundings.sanitizer == nil {
-                #expect(during.p99 < max(before.p99 * 3, 0.01))
+                #expect(during.p99 < max(before.p99 * 3, 0.002))
                 #expect(growth < 100 * (300 << 10))
             }
             // They may read after all.

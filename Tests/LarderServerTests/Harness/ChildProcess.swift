@@ -46,7 +46,13 @@ final class ChildProcess: Sendable {
         var envp: [UnsafeMutablePointer<CChar>?] = surroundings.map { strdup("\($0)=\($1)") } + [nil]
         defer { (argv + envp).forEach { free($0) } }
         var pid: pid_t = 0
-        let failure = posix_spawn(&pid, program, &actions, &attributes, &argv, &envp)
+        var failure: Int32 = 0
+        // A script just written is busy as long as another test's child, on its way to its own program, still
+        // holds our descriptor of it.
+        try wait(upTo: Surroundings.patience, for: "\(program) to be free to run") {
+            failure = posix_spawn(&pid, program, &actions, &attributes, &argv, &envp)
+            return failure != ETXTBSY
+        }
         guard failure == 0 else {
             throw Trouble("can't start \(program): \(String(cString: strerror(failure)))")
         }
