@@ -110,6 +110,10 @@ void ossl_context_no_sessions(SSL_CTX *context) {
 
 void ossl_context_kernel_tls(SSL_CTX *context) { lib.SSL_CTX_set_options(context, SSL_OP_ENABLE_KTLS); }
 
+void ossl_context_wipe_input(SSL_CTX *context) {
+    lib.SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 // MARK: One connection
 
 // What one ossl_read may still ask of the socket: refused hellos of TLS 1.2 OpenSSL passes over by itself.

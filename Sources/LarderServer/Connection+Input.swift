@@ -198,8 +198,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
         guard let conversation = ensureConversation(), conversation.keep(rest, count) else {
             return endWithoutMemory()
         }
-        if pointee.worker.pointee.server.doorkeeper != nil { guardSecrets(conversation, rest, count) }
         enter(conversation.pointee.session.pointee.isIdle && !holdsLine(rest, count) ? .reading : .receiving)
+        if pointee.worker.pointee.server.doorkeeper != nil { guardSecrets(conversation, rest, count) }
         return .waiting
     }
 

@@ -24,7 +24,8 @@ public enum Larder {
         let inherited = InheritedSocket.take()
         for fault in inherited.faults { log.warning(fault) }
         // As root, if it is root that starts: keys and passwords may be nobody else's to read.
-        let tls = settings.tls.isEnabled ? try TLSService(settings.tls) : nil
+        let tls = settings.tls.isEnabled
+            ? try TLSService(settings.tls, hidesInput: settings.authFile != nil) : nil
         let doorkeeper = try settings.authFile.map { path throws(StartFailure) in
             try Doorkeeper(path: path, log: log)
         }

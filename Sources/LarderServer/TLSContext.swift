@@ -16,11 +16,13 @@ struct TLSFault: Error {
 struct TLSContext: @unchecked Sendable { // never changes once made; OpenSSL's count of users is atomic
     private let pointer: OpaquePointer
 
-    init(_ settings: TLSSettings) throws(TLSFault) {
+    /// `hidesInput`: what clients send may be a password, and is not to be left in OpenSSL's buffers.
+    init(_ settings: TLSSettings, hidesInput: Bool) throws(TLSFault) {
         guard let made = ossl_context_new(settings.oldest.number) else {
             throw TLSFault(text: "OpenSSL: \(Self.takeError())")
         }
         pointer = made
+        if hidesInput { ossl_context_wipe_input(made) }
         do throws(TLSFault) {
             try choose(settings)
             try load(settings)
@@ -110,6 +112,7 @@ final class TLSService: Sendable {
     static let handshakeSeconds: UInt32 = 20
 
     private let settings: TLSSettings
+    private let hidesInput: Bool
     private let current: Guarded<TLSContext>
     private let refreshed: Atomic<UInt64>
     let newSessions = Atomic<UInt64>(0)
@@ -118,17 +121,18 @@ final class TLSService: Sendable {
 
     /// Loads OpenSSL and the certificates. Before there are threads, and while what only root may read can
     /// be read.
-    init(_ settings: TLSSettings) throws(StartFailure) {
+    init(_ settings: TLSSettings, hidesInput: Bool) throws(StartFailure) {
         if let missing = ossl_load() {
             throw .system("-Z: TLS needs OpenSSL: \(String(cString: missing))")
         }
         let context: TLSContext
         do {
-            context = try TLSContext(settings)
+            context = try TLSContext(settings, hidesInput: hidesInput)
         } catch {
             throw .usage("-Z: \(error.text)")
         }
         self.settings = settings
+        self.hidesInput = hidesInput
         current = Guarded(context)
         refreshed = Atomic(monotonicMicroseconds())
     }
@@ -137,7 +141,7 @@ final class TLSService: Sendable {
 
     /// Reads the files again; connections from now on get what they say. On a fault nothing changes.
     func refresh() throws(TLSFault) {
-        let new = try TLSContext(settings)
+        let new = try TLSContext(settings, hidesInput: hidesInput)
         let old = current.withLock { context in
             defer { context = new }
             return context

@@ -45,6 +45,8 @@ int ossl_context_sessions(struct ssl_ctx_st *context, const char *name);
 void ossl_context_no_sessions(struct ssl_ctx_st *context);
 /// Leaves encryption to the kernel where it can.
 void ossl_context_kernel_tls(struct ssl_ctx_st *context);
+/// What was decrypted is wiped from OpenSSL's buffers as soon as it was read.
+void ossl_context_wipe_input(struct ssl_ctx_st *context);
 
 // MARK: One connection
 
