@@ -157,7 +157,8 @@ extension Session {
             case Flag.cas: reply.append(flag: Flag.cas, item.cas)
             case Flag.clientFlags: reply.append(flag: Flag.clientFlags, UInt64(item.clientFlags))
             case Flag.lastAccess:
-                reply.append(flag: Flag.lastAccess, UInt64(call.now.rawValue &- item.lastAccess.rawValue))
+                let seconds = call.now.rawValue &- item.lastAccess(now: call.now).rawValue
+                reply.append(flag: Flag.lastAccess, UInt64(seconds))
             case Flag.hit: reply.append(flag: Flag.hit, item.isFetched ? 1 : 0)
             default: Self.appendEcho(word, call, key, input, &reply)
             }
@@ -220,7 +221,10 @@ extension Session {
                 break
             }
             if worker.flags.has(Flag.dropValue) {
-                item.dropValue(newCAS: worker.flags.newCAS)
+                guard item.dropValue(newCAS: worker.flags.newCAS) else {
+                    reply.append(Refusal.outOfMemory.text)
+                    return
+                }
                 item.setExptime(worker.flags.exptime)
             }
             if worker.flags.has(Flag.invalidate) {

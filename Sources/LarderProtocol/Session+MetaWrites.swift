@@ -227,7 +227,7 @@ extension Session {
                 reply.append(decimal: Int64(item.exptime.rawValue) - Int64(turn.now.rawValue))
             }
             reply.append(" la=")
-            reply.append(decimal: UInt64(turn.now.rawValue &- item.lastAccess.rawValue))
+            reply.append(decimal: UInt64(turn.now.rawValue &- item.lastAccess(now: turn.now).rawValue))
             reply.append(" cas=")
             reply.append(decimal: item.cas)
             reply.append(item.isFetched ? " fetch=yes cls=" : " fetch=no cls=")

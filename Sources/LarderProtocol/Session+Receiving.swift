@@ -112,7 +112,9 @@ extension Session {
     ) {
         let length = Int(operation.valueLength)
         if worker.store.fits(keyLength: key.count, valueLength: length) {
-            if let reservation = worker.store.reserve(key, hash: hash, valueLength: length) {
+            let reservation = worker.store.reserve(
+                key, hash: hash, valueLength: length, choosesCAS: request.newCAS != nil)
+            if let reservation {
                 enter(
                     .receiving(
                         Receiving(

@@ -207,7 +207,7 @@ extension Core {
             counters.add(.reclaimed, slabClass: id, 1)
             if access & Item.fetched == 0 { counters.add(.expiredUnfetched, slabClass: id, 1) }
         } else {
-            c.state.pointee.lastVictimAccess = access >> Item.secondsShift
+            c.state.pointee.lastVictimAccess = item.lastAccess(now: now).rawValue
             countEviction(item, shape, slabClass: id, now: now, counters)
         }
         if shape & Item.chained != 0 { orphans.add(item.firstPart(shape)) }

@@ -93,7 +93,7 @@ extension Core {
             count: Item.keyLength(shape))
         log.record(
             key: Span(_unsafeElements: key), fetched: item.access & Item.fetched != 0, exptime: item.exptime,
-            lastAccess: Moment(item.access >> Item.secondsShift), now: now, slabClass: slabClass,
+            lastAccess: item.lastAccess(now: now), now: now, slabClass: slabClass,
             valueLength: item.valueLength(shape))
     }
 }

@@ -128,6 +128,14 @@ struct Item {
         }
     }
 
+    /// The last access as a moment that is never after `now`: of its seconds the lower 26 bits are kept, and
+    /// who noted them may have read the clock a second later than the caller.
+    func lastAccess(now: Moment) -> Moment {
+        let bits = UInt32.max >> Self.secondsShift
+        let ago = (now.rawValue &- access >> Self.secondsShift) & bits
+        return ago > bits - 60 || ago > now.rawValue ? now : Moment(now.rawValue &- ago)
+    }
+
     @inline(__always) static func keyLength(_ shape: UInt32) -> Int { Int(shape & 0xFF) }
     @inline(__always) static func inlineValueLength(_ shape: UInt32) -> Int { Int(shape >> 16) }
     @inline(__always) static func shape(keyLength: Int, valueLength: Int, marks: UInt32) -> UInt32 {

@@ -31,7 +31,7 @@ public struct LockedItem: ~Copyable {
     /// Unique among all items; 0 with -C.
     public var cas: UInt64 { core.pointee.cas(of: item, item.shape, Core.stripeIndex(hash)) }
     public var exptime: Moment { item.exptime }
-    public var lastAccess: Moment { Moment(item.access >> Item.secondsShift) }
+    public func lastAccess(now: Moment) -> Moment { item.lastAccess(now: now) }
     /// Fetched since it was stored.
     public var isFetched: Bool { item.access & Item.fetched != 0 }
     public var isStale: Bool { item.shape & Item.stale != 0 }
@@ -74,23 +74,23 @@ public struct LockedItem: ~Copyable {
     }
 
     /// A new cas: the one given, or (nil) the next of the stripe. The item may have to be copied to make room
-    /// for a chosen one; false if memory for that can't be had.
-    @discardableResult
-    public mutating func setCAS(_ cas: UInt64?) -> Bool {
+    /// for a chosen one; where that can't be had, and in a long value without it, the stripe's next has to
+    /// do: what clients know is out of date in any case.
+    public mutating func setCAS(_ cas: UInt64?) {
         let shape = item.shape
         if cas == nil || shape & Item.hasCAS != 0 || !core.pointee.options.usesCAS {
-            core.pointee.assignCAS(item, shape, Core.stripeIndex(hash), cas)
-            return true
+            return core.pointee.assignCAS(item, shape, Core.stripeIndex(hash), cas)
         }
         // Room for a chosen cas comes by storing the item anew, with its marks.
-        guard shape & Item.chained == 0 else { return false }
         let access = item.access
         let value = UnsafeRawBufferPointer(
             start: item.p + Item.valueOffset(shape), count: Item.inlineValueLength(shape))
-        guard rewrite(value, clientFlags: item.clientFlags(shape), newCAS: cas) else { return false }
+        guard shape & Item.chained == 0, rewrite(value, clientFlags: item.clientFlags(shape), newCAS: cas)
+        else {
+            return core.pointee.assignCAS(item, item.shape, Core.stripeIndex(hash), nil)
+        }
         item.publishShape(item.shape | shape & (Item.stale | Item.winSent))
         item.updateAccess { $0 | access & Item.fetched }
-        return true
     }
 
     // MARK: Changes of the value
@@ -114,8 +114,8 @@ public struct LockedItem: ~Copyable {
         }
     }
 
-    /// The item stays, its value goes and its client flags are these (`md` with x).
-    @discardableResult
+    /// The item stays, its value goes and its client flags are these (`md` with x). False, and nothing has
+    /// changed, if memory for that can't be had.
     public mutating func dropValue(clientFlags: UInt32 = 0, newCAS: UInt64? = nil) -> Bool {
         rewrite(UnsafeRawBufferPointer(start: nil, count: 0), clientFlags: clientFlags, newCAS: newCAS)
     }

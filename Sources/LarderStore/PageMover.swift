@@ -128,9 +128,12 @@ extension Core {
 
     /// Bytes a class has to evict before it may get another page. Small chunks fill a page slowly: given one
     /// for its first eviction, a class of several pages would always have a good part of its memory empty. A
-    /// class of one or two needs its next at once, and to one of many a page is little.
+    /// class of one or two needs its next at once, and to one of many a page is little. So does a class whose
+    /// items have been asked for: there an empty page is soon of use.
     private static func patience(_ state: SlabClassState) -> Int {
-        3..<8 ~= state.pageCount && state.chunkBytes <= 1024 ? SlabClassTable.pageBytes : 0
+        let isUnproven = (state.used - state.probation) * 10 < state.used
+        return isUnproven && 3..<8 ~= state.pageCount && state.chunkBytes <= 1024
+            ? SlabClassTable.pageBytes : 0
     }
 
     // MARK: Emptying
@@ -281,6 +284,8 @@ extension Core {
             other = takeFreeChunk(c)
         }
         guard other != 0 else { return false }
+        // Whatever lay there before left bits that giving the chunk back would count as probation.
+        arena.item(other).access = 0
         guard item.shapeAcquired & Item.linked != 0 else {
             freeChunk(other, c)
             return true

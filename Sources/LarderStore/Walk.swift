@@ -29,7 +29,9 @@ public struct ItemView: ~Copyable {
     public var keyLength: Int { Item.keyLength(shape) }
     public var cas: UInt64 { core.pointee.cas(of: item, shape, stripe) }
     public var exptime: Moment { item.exptime }
-    public var lastAccess: Moment { Moment(item.access >> Item.secondsShift) }
+    public var lastAccess: Moment {
+        item.lastAccess(now: Moment(core.pointee.shared.clock.pointee.load(ordering: .relaxed)))
+    }
     public var isFetched: Bool { item.access & Item.fetched != 0 }
     public var totalSize: Int { item.totalBytes(shape) }
     /// The key in place: the visitor runs under a lock, where nothing should be allocated.

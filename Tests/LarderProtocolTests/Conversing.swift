@@ -33,13 +33,14 @@ struct Exchange: ~Copyable {
     private(set) var pauses = [Int]()
     private(set) var flushes = 0
 
-    init(memory: Int = 16 << 20, _ change: (inout SessionOptions) -> Void = { _ in }) {
+    init(memory: Int = 16 << 20, evicts: Bool = true, _ change: (inout SessionOptions) -> Void = { _ in }) {
         var options = SessionOptions()
         options.requestsPerTurn = 1000
         options.unixTimeOfMomentZero = 1_700_000_000
         change(&options)
         var storeOptions = StoreOptions()
         storeOptions.memoryLimit = memory
+        storeOptions.evicts = evicts
         storeOptions.itemSizeMax = options.itemSizeMax
         store = try! Store(storeOptions)
         store.setClock(Moment(100))

@@ -38,6 +38,41 @@ import Testing
             "HD ka5 s5000 Oq1\r\nNS O1\r\nCLIENT_ERROR bad data chunk\r\nHD s7500\r\n")
     }
 
+    /// A cas chosen by the client is kept with a value that comes in pieces, too.
+    @Test(arguments: [5000, 70_000]) func longValuesWithAChosenCAS(length: Int) {
+        var exchange = Exchange()
+        let value = [UInt8](repeating: 0x76, count: length)
+        let request = Array("ms a \(length) c E4711\r\n".utf8) + value
+            + Array("\r\nmg a c s\r\nmd a I E5000\r\nmg a c\r\n".utf8)
+        let answer = exchange.converse([request[..<1000], request[1000...]])
+        #expect(String(decoding: answer.reply, as: UTF8.self)
+            == "HD c4711\r\nHD c4711 s\(length)\r\nHD\r\nHD c5000 X W\r\n")
+    }
+
+    /// A long value has no room for a cas chosen later: the one clients know is out of date all the same.
+    @Test func anInvalidatedLongValueHasANewCAS() {
+        var exchange = Exchange()
+        let value = String(repeating: "v", count: 70_000)
+        let reply = Self.ask("ms a 70000 c\r\n\(value)\r\n", &exchange)
+        let cas = reply.dropFirst(4).dropLast(2)
+        #expect(Self.ask("md a I E99\r\nms a 1 C\(cas)\r\nx\r\n", &exchange) == "HD\r\nEX\r\n")
+    }
+
+    /// Where there is no memory for the item without its value, it stays as it is, and the client is told.
+    @Test func aValueThatCannotBeDropped() {
+        var exchange = Exchange(memory: 4 << 20, evicts: false)
+        let value = String(repeating: "v", count: 1900)
+        var stored = 0
+        while Self.ask("set k\(stored) 0 0 1900\r\n\(value)\r\n", &exchange) == "STORED\r\n" { stored += 1 }
+        #expect(stored > 1000)
+        #expect(Self.ask("md k0 x\r\nmg k0 s\r\n", &exchange)
+            == "SERVER_ERROR out of memory storing object\r\nHD s1900\r\n")
+    }
+
+    private static func ask(_ request: String, _ exchange: inout Exchange) -> String {
+        String(decoding: exchange.converse([Array(request.utf8)[...]]).reply, as: UTF8.self)
+    }
+
     /// Memory is given back when the client leaves in the middle of a value.
     @Test func abandonedValue() {
         var exchange = Exchange(memory: 8 << 20)

@@ -50,9 +50,14 @@ import Testing
         try withDaemon("--http=-1", "-t", "2") { daemon in
             #expect(try daemon.http("/healthz").status == 200)
             let tasks = "/proc/\(daemon.process.pid)/task"
-            let thread = try FileManager.default.contentsOfDirectory(atPath: tasks).first { task in
-                let name = try? String(contentsOfFile: "\(tasks)/\(task)/comm", encoding: .utf8)
-                return name == "larder-w1\n"
+            var thread: String?
+            // It may answer pages before its last thread has taken its name.
+            try wait(for: "the worker's thread") {
+                thread = try FileManager.default.contentsOfDirectory(atPath: tasks).first { task in
+                    let name = try? String(contentsOfFile: "\(tasks)/\(task)/comm", encoding: .utf8)
+                    return name == "larder-w1\n"
+                }
+                return thread != nil
             }
             let stopper = try ChildProcess(
                 python!, ["-c", Self.stopper, try #require(thread)], folder: daemon.folder, name: "stopper")

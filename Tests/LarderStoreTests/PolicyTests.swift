@@ -121,6 +121,23 @@ import Testing
         #expect(client.get(Self.key(1)) == nil)
     }
 
+    @Test func theLastAccessIsToldAfterYearsToo() throws {
+        let store = try Self.store(4)
+        let client = store.client(0)
+        for start: UInt32 in [100, 1 << 26, 3 << 26 + 7, .max - 100] {
+            store.setClock(Moment(start))
+            client.set(Self.key(1), bytes("a"))
+            let key = Self.key(1)
+            switch client.find(key.span, hash: client.hash(key.span), now: client.now) {
+            case .miss: Issue.record("gone")
+            case .hit(let item):
+                #expect(item.lastAccess(now: Moment(start + 50)) == Moment(start))
+                // A caller whose clock is still the second before.
+                #expect(item.lastAccess(now: Moment(start - 1)) == Moment(start - 1))
+            }
+        }
+    }
+
     @Test func maxItemsIsExact() throws {
         let store = try Self.store(8) { $0.maxItems = 100 }
         let client = store.client(0)
