@@ -198,31 +198,6 @@ private func guarded(_ options: [String] = []) throws -> Daemon {
         }
         try daemon.stop()
     }
-
-    /// Nor in OpenSSL's buffers, which it would keep until the next record comes.
-    @Test func passwordsLeaveNoTraceInTLS() throws {
-        let folder = try TemporaryFolder()
-        let secret = "Mellon" + "-Moria-1105", wrong = "Shibboleth" + "-Jordan-17"
-        let path = folder.path("users")
-        try "ann:\(secret)\n".write(toFile: path, atomically: true, encoding: .utf8)
-        let secured = try Certificates.shared.get().options()
-        let daemon = try Daemon(["-r", "-Y", path] + secured, folder: folder)
-        let client = try Secure(daemon.port), half = try Secure(daemon.port)
-        try client.wire.ask(login("ann", secret), "STORED\r\n")
-        try half.wire.send("set a 0 0 100\r\nann " + secret)
-        try wait(for: "half a login") { try client.wire.stats("conns").values.contains("conn_nread") }
-        half.process.signal(SIGKILL)
-        try wait(for: "its end") { try client.wire.stats()["curr_connections"] == "1" }
-        // The last that is read before the memory is looked at.
-        let last = try Secure(daemon.port)
-        try last.wire.ask(login("ann", wrong), failure)
-        if Surroundings.sanitizer == nil {
-            let found = try daemon.dumpableMemory(containing: [secret, wrong])
-            #expect(found == [], "found in \(found)")
-        }
-        last.wire.close()
-        try daemon.stop()
-    }
 }
 
 extension Daemon {
