@@ -146,30 +146,16 @@ import Testing
     /// memcached's frame of 8 bytes: request id, sequence, count, reserved.
     @Test func udp() throws {
         try withDaemon("-A", "-U", "-1") { daemon in
-            guard let port = daemon.ports.first(where: { $0.family == "UDP INET" })?.port else {
-                throw Trouble("no UDP port among \(daemon.ports)")
-            }
             let wire = try daemon.connect()
             try wire.ask("set a 0 0 5\r\nhello\r\n", "STORED\r\n")
-            let udp = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            defer { close(udp) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = UInt16(port).bigEndian
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            let udp = try UDPSocket(daemon)
             func ask(_ request: String) -> String {
-                let frame: [UInt8] = [0x12, 0x34, 0, 0, 0, 1, 0, 0] + Array(request.utf8)
-                _ = withUnsafePointer(to: &address) {
-                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(udp, frame, frame.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
-                }
-                var ready = pollfd(fd: udp, events: Int16(POLLIN), revents: 0)
+                udp.send(request, number: 0x1234)
+                var ready = pollfd(fd: udp.descriptor, events: Int16(POLLIN), revents: 0)
                 #expect(poll(&ready, 1, Int32(Surroundings.patience * 1000)) == 1)
-                var answer = [UInt8](repeating: 0, count: 2000)
-                let count = recv(udp, &answer, answer.count, Int32(MSG_DONTWAIT))
+                let answer = udp.datagram() ?? []
                 #expect(Array(answer.prefix(8)) == [0x12, 0x34, 0, 0, 0, 1, 0, 0])
-                return String(decoding: answer[8..<max(8, count)], as: UTF8.self)
+                return String(decoding: answer.dropFirst(8), as: UTF8.self)
             }
             #expect(ask("get a\r\n") == "VALUE a 0 5\r\nhello\r\nEND\r\n")
             #expect(ask("verbosity 1\r\nversion\r\n").hasPrefix("OK\r\nVERSION "))

@@ -16,19 +16,7 @@ final class DatagramScene: AllocationScene {
     }
 
     func play(_ daemon: Daemon, strictly: Bool) throws -> String? {
-        guard let port = daemon.ports.first(where: { $0.family == "UDP INET" })?.port else {
-            return "no UDP port"
-        }
-        let udp = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(udp) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(udp, $0, size) }
-        }
+        let udp = try UDPSocket(daemon)
         let value = String(repeating: "b", count: Self.big)
         let small = String(repeating: "s", count: 500)
         for (ask, answer) in [
@@ -42,8 +30,7 @@ final class DatagramScene: AllocationScene {
             ("lru_crawler metadump all\r\n", "CLIENT_ERROR not over UDP\r\n"),
         ] {
             number &+= 1
-            let frame = [UInt8(number >> 8), UInt8(number & 255), 0, 0, 0, 1, 0, 0] + Array(ask.utf8)
-            _ = send(udp, frame, frame.count, 0)
+            udp.send(ask, number: number)
             // The worker has seen it before it answers twice.
             try wait(for: "the daemon to answer") {
                 guard let wire = try? daemon.connect() else { return false }
@@ -57,14 +44,11 @@ final class DatagramScene: AllocationScene {
     }
 
     /// The datagrams that are there, put together.
-    private func receive(_ udp: Int32) -> String {
+    private func receive(_ udp: UDPSocket) -> String {
         var pieces: [Int: ArraySlice<UInt8>] = [:]
-        var datagram = [UInt8](repeating: 0, count: 2000)
-        while true {
-            let count = recv(udp, &datagram, datagram.count, Int32(MSG_DONTWAIT))
-            guard count >= 8 else { break }
+        while let datagram = udp.datagram() {
             guard Int(datagram[0]) << 8 | Int(datagram[1]) == Int(number) else { continue }
-            pieces[Int(datagram[2]) << 8 | Int(datagram[3])] = datagram[8..<count]
+            pieces[Int(datagram[2]) << 8 | Int(datagram[3])] = datagram[8...]
         }
         return String(decoding: (0..<pieces.count).flatMap { pieces[$0] ?? [] }, as: UTF8.self)
     }
