@@ -58,7 +58,7 @@ extension Core {
         guard s.pointee.used > s.pointee.parts else { return 0 }
         var victims = Victims()
         let wanted = Swift.min(limit, batch(s.pointee.chunkBytes))
-        if s.pointee.isUnproven {
+        if s.pointee.evictsUnproven {
             sweepProbation(c, wanted: wanted, held: held, now: now, into: &victims)
         }
         if victims.count == 0 { sweepMain(c, wanted: wanted, held: held, now: now, into: &victims) }

@@ -91,19 +91,17 @@ extension Core {
             c.lock.lock()
             let s = c.state
             if s.pointee.pageCount > 0 {
-                // A class with next to no main items has a main hand that stands still: there the other hand
-                // tells.
-                let items = s.pointee.used - s.pointee.parts
-                let isUnproven = (items - s.pointee.probation) * 10 < items
+                // Where the main hand stands still the other one tells.
+                let isHardlyProven = s.pointee.isHardlyProven
                 let (page, index) =
-                    isUnproven
+                    isHardlyProven
                     ? (s.pointee.probationPage, s.pointee.probationIndex)
                     : (s.pointee.mainPage, s.pointee.mainIndex)
                 let meta = arena.pages[Int(page)]
                 // Last parts and nothing else: no hand tells how old they are, and each would take a long
                 // value with it.
-                let isTails = items == 0 && s.pointee.parts > 0
-                let stamp = isTails ? microseconds : isUnproven ? meta.probationStamp : meta.stamp
+                let isTails = s.pointee.items == 0 && s.pointee.parts > 0
+                let stamp = isTails ? microseconds : isHardlyProven ? meta.probationStamp : meta.stamp
                 list[n] = ClassPressure(
                     id: UInt8(id), pages: s.pointee.pageCount, chunkBytes: s.pointee.chunkBytes,
                     age: Self.roundTime(
@@ -131,8 +129,7 @@ extension Core {
     /// class of one or two needs its next at once, and to one of many a page is little. So does a class whose
     /// items have been asked for: there an empty page is soon of use.
     private static func patience(_ state: SlabClassState) -> Int {
-        let isUnproven = (state.used - state.probation) * 10 < state.used
-        return isUnproven && 3..<8 ~= state.pageCount && state.chunkBytes <= 1024
+        state.isHardlyProven && 3..<8 ~= state.pageCount && state.chunkBytes <= 1024
             ? SlabClassTable.pageBytes : 0
     }
 

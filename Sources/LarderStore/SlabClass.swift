@@ -34,8 +34,12 @@ struct SlabClassState {
     /// Last access (seconds) of the last victim, for `age`.
     var lastVictimAccess: UInt32 = 0
 
+    /// Items linked or on their way, long values once each.
+    var items: Int { used - parts }
     /// Whether so many of the items are on probation that the next to go is one of them.
-    var isUnproven: Bool { probation * 10 > used - parts }
+    var evictsUnproven: Bool { probation * 10 > items }
+    /// Whether next to none of the items has been asked for: the main hand stands still.
+    var isHardlyProven: Bool { (items - probation) * 10 < items }
 }
 
 struct SlabClass {
