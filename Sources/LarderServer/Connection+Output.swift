@@ -23,7 +23,11 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let reply = pointee.worker.pointee.reply
         // An answer that is not even there as an error: without it the client would take the next for it.
         if reply.pointee.overflowed { return .failed }
-        if reply.pointee.isEmpty { return .all }
+        if reply.pointee.isEmpty {
+            // It may still count as full: of an answer that could not be had, and was not wanted.
+            reply.pointee.reset(store: pointee.worker.pointee.store)
+            return .all
+        }
         if pointee.isSecured { return transmitSecurely(reply) }
         let store = pointee.worker.pointee.store
         if let plain = reply.pointee.plain {
