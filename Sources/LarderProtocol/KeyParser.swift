@@ -54,6 +54,7 @@ extension WorkerContext {
 
     /// Keys from `turn.position` on, until the line, the input or the batch ends. `lineStart` is where the
     /// line began, or -1 if that was in an earlier round. False when the round ends here.
+    @inline(never)
     mutating func parseKeys(
         _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int, lineStart: Int
     ) -> Bool {
@@ -99,13 +100,13 @@ extension WorkerContext {
         at i: Int, _ key: Range<Int>, _ bits: Operation.Bits, _ exptime: Moment, end: Int,
         _ input: Span<UInt8>
     ) {
-        let hash = store.hashAndPrefetch(input.extracting(key))
+        let place = store.placeAndPrefetch(input.extracting(key))
         batch[i].kind = .get
         batch[i].bits = bits
         batch[i].exptime = exptime
         batch[i].keyStart = UInt32(truncatingIfNeeded: key.lowerBound)
         batch[i].keyEnd = UInt32(truncatingIfNeeded: key.upperBound)
-        batch[i].hash = hash
+        batch[i].place = place
         batch[i].end = UInt32(truncatingIfNeeded: end)
     }
 

@@ -72,7 +72,7 @@ extension WorkerContext {
         operation.keyStart = UInt32(truncatingIfNeeded: key.lowerBound)
         operation.keyEnd = UInt32(truncatingIfNeeded: key.upperBound)
         operation.end = UInt32(truncatingIfNeeded: line.next)
-        operation.hash = store.hashAndPrefetch(input.extracting(key))
+        operation.place = store.placeAndPrefetch(input.extracting(key))
         batch[count] = operation
         count &+= 1
         return true

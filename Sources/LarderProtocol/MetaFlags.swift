@@ -204,7 +204,7 @@ struct MetaFlags {
 
 extension WorkerContext {
     /// `mg|md|ma|me <key> <flags>*`
-    @inline(__always)
+    @inline(never)
     mutating func parseMeta(
         _ input: Span<UInt8>, _ turn: inout Turn, _ count: inout Int, _ kind: Operation.Kind
     ) -> Bool {
@@ -220,7 +220,7 @@ extension WorkerContext {
         operation.end = UInt32(truncatingIfNeeded: line.next)
         // Should flag b be there, the key is decoded and hashed again: then this prefetch was in vain.
         if key.count <= Self.longestKey {
-            operation.hash = store.hashAndPrefetch(input.extracting(key))
+            operation.place = store.placeAndPrefetch(input.extracting(key))
         }
         batch[count] = operation
         count &+= 1

@@ -28,9 +28,9 @@ extension WorkerContext {
     /// To be called before a storage command touches the store: memcached looks the key up first, and its
     /// watchers of fetchers see that.
     @inline(never)
-    func observeFetchBeforeStore(_ key: Span<UInt8>, hash: UInt64, now: Moment) {
+    func observeFetchBeforeStore(_ key: Span<UInt8>, at place: KeyPlace, now: Moment) {
         guard has(.fetchers) else { return }
-        switch store.find(key, hash: hash, now: now) {
+        switch store.find(key, at: place, now: now) {
         case .hit(let item):
             observeFetch(key, miss: nil, slabClass: item.slabClass, size: item.valueLength, isGet: false)
         case .miss(let miss):

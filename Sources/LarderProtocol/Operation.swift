@@ -48,7 +48,7 @@ struct Operation: BitwiseCopyable {
     var clientFlags: UInt32 = 0
     var exptime = Moment.never
     var keyStart: UInt32 = 0
-    var hash: UInt64 = 0
+    var place = KeyPlace()
     /// Cas unique, delta, or bytes to swallow.
     var number: UInt64 = 0
     var keyEnd: UInt32 = 0

@@ -6,7 +6,7 @@ import LarderStore
 struct MetaCall: ~Copyable {
     let operation: Operation
     /// Of the key, decoded if need be.
-    let hash: UInt64
+    let place: KeyPlace
     let isBinaryKey: Bool
     let now: Moment
 }
@@ -25,7 +25,7 @@ extension Session {
         }
         guard worker.flags.has(Flag.base64) else {
             let call = MetaCall(
-                operation: operation, hash: operation.hash, isBinaryKey: false, now: turn.now)
+                operation: operation, place: operation.place, isBinaryKey: false, now: turn.now)
             return perform(call, input.extracting(operation.key), input, &worker, &reply)
         }
         var scratch = DecodedKey(repeating: 0)
@@ -34,7 +34,7 @@ extension Session {
         }
         let key = scratch.span.extracting(0..<length)
         let call = MetaCall(
-            operation: operation, hash: worker.store.hash(key), isBinaryKey: true, now: turn.now)
+            operation: operation, place: worker.store.place(key), isBinaryKey: true, now: turn.now)
         perform(call, key, input, &worker, &reply)
     }
 
@@ -91,7 +91,7 @@ extension Session {
         let mark = reply.mark
         var isAnswered = true
         var sighting: Sighting?
-        switch worker.store.find(key, hash: call.hash, now: call.now) {
+        switch worker.store.find(key, at: call.place, now: call.now) {
         case .hit(let item):
             if worker.observers != 0 { sighting = Sighting(item) }
             isAnswered = answerHit(item, wasCreated: false, call, key, input, &worker, &reply)
@@ -110,7 +110,7 @@ extension Session {
         var isAnswered = true
         var sighting: Sighting?
         let vivified = worker.store.findOrCreate(
-            key, hash: call.hash, now: call.now, value: key.extracting(0..<0), clientFlags: 0,
+            key, at: call.place, now: call.now, value: key.extracting(0..<0), clientFlags: 0,
             exptime: .never,
             newCAS: worker.flags.newCAS)
         switch consume vivified {
@@ -205,7 +205,7 @@ extension Session {
         _ reply: inout ReplyBuffer
     ) {
         let store = worker.store
-        switch store.find(key, hash: call.hash, now: call.now) {
+        switch store.find(key, at: call.place, now: call.now) {
         case .miss(let miss):
             store.count(.deleteMisses)
             worker.countMiss(key, miss)

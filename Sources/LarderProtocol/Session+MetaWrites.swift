@@ -23,13 +23,13 @@ extension Session {
             reply.append(Refusal.badChunk.text)
             return
         } else {
-            if worker.observers != 0 { worker.observeFetchBeforeStore(key, hash: call.hash, now: call.now) }
+            if worker.observers != 0 { worker.observeFetchBeforeStore(key, at: call.place, now: call.now) }
             outcome = worker.store.write(
-                key, hash: call.hash, value: input.extracting(operation.value), request, now: call.now)
+                key, at: call.place, value: input.extracting(operation.value), request, now: call.now)
         }
         if outcome.status == .outOfMemory || !fits {
             // Whatever the mode: rather nothing than an old value the client believes to have replaced.
-            worker.store.discardOld(key, hash: call.hash)
+            worker.store.discardOld(key, at: call.place)
         }
         worker.countWrite(
             key, request.mode, comparesCAS: request.comparesAsCAS, outcome, fits: fits,
@@ -89,7 +89,7 @@ extension Session {
         }
         var sighting: Sighting?
         defer { if let sighting { worker.observe(key, sighting) } }
-        switch worker.store.find(key, hash: call.hash, now: call.now) {
+        switch worker.store.find(key, at: call.place, now: call.now) {
         case .hit(let item):
             if worker.observers != 0 { sighting = Sighting(item) }
             adjust(item, call, decrement: decrement, key, input, &worker, &reply)
@@ -114,7 +114,7 @@ extension Session {
             rest /= 10
         } while rest > 0
         let vivified = worker.store.findOrCreate(
-            key, hash: call.hash, now: call.now, value: digits.span.extracting(first..<digits.count),
+            key, at: call.place, now: call.now, value: digits.span.extracting(first..<digits.count),
             clientFlags: 0, exptime: .never, newCAS: worker.flags.newCAS)
         switch consume vivified {
         case .found(let item): adjust(item, call, decrement: decrement, key, input, &worker, &reply)
@@ -199,21 +199,21 @@ extension Session {
         var words = Words(operation.flags)
         guard let flag = words.next(in: input), flag.count == 1, input[flag.lowerBound] == Flag.base64 else {
             let key = input.extracting(operation.key)
-            return describe(key, operation.hash, isBinary: false, turn, &worker, &reply)
+            return describe(key, operation.place, isBinary: false, turn, &worker, &reply)
         }
         var scratch = DecodedKey(repeating: 0)
         guard let length = Base64.decode(input.extracting(operation.key), into: &scratch) else {
             return reply.append(Refusal.badLine.text)
         }
         let key = scratch.span.extracting(0..<length)
-        describe(key, worker.store.hash(key), isBinary: true, turn, &worker, &reply)
+        describe(key, worker.store.place(key), isBinary: true, turn, &worker, &reply)
     }
 
     private func describe(
-        _ key: Span<UInt8>, _ hash: UInt64, isBinary: Bool, _ turn: Turn, _ worker: inout WorkerContext,
+        _ key: Span<UInt8>, _ place: KeyPlace, isBinary: Bool, _ turn: Turn, _ worker: inout WorkerContext,
         _ reply: inout ReplyBuffer
     ) {
-        switch worker.store.find(key, hash: hash, now: turn.now) {
+        switch worker.store.find(key, at: place, now: turn.now) {
         case .miss(let miss):
             worker.countDeath(miss)
             reply.append("EN\r\n")

@@ -66,7 +66,7 @@ extension Session {
         }
         let key = input.extracting(worker.batch[i].key)
         let fetched = worker.store.fetch(
-            key, hash: worker.batch[i].hash, now: turn.now, withCAS: bits.contains(.withCAS), into: &reply)
+            key, at: worker.batch[i].place, now: turn.now, withCAS: bits.contains(.withCAS), into: &reply)
         switch fetched.status {
         case .hit:
             if worker.observers != 0 {
@@ -92,7 +92,7 @@ extension Session {
         var sighting: Sighting?
         store.count(.cmdGat)
         store.count(.cmdTouch)
-        switch store.find(key, hash: operation.hash, now: turn.now) {
+        switch store.find(key, at: operation.place, now: turn.now) {
         case .hit(let item):
             item.recordAccess(now: turn.now)
             item.setExptime(operation.exptime)
@@ -121,7 +121,7 @@ extension Session {
         let isQuiet = operation.bits.contains(.quiet)
         store.count(.cmdTouch)
         var sighting: Sighting?
-        switch store.find(key, hash: operation.hash, now: turn.now) {
+        switch store.find(key, at: operation.place, now: turn.now) {
         case .hit(let item):
             item.recordAccess(now: turn.now)
             item.setExptime(operation.exptime)

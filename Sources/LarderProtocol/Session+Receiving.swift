@@ -74,7 +74,7 @@ extension Session {
         guard operation.kind == .beginMetaSet else {
             let key = input.extracting(operation.key)
             return reserve(
-                MetaEcho(key: key), key, operation.hash, operation, operation.writeRequest,
+                MetaEcho(key: key), key, operation.place, operation, operation.writeRequest,
                 isQuiet: operation.bits.contains(.quiet), isMeta: false, &worker, &reply)
         }
         worker.flags.read(input, operation, leadingWords: 3, now: turn.now, worker.options)
@@ -94,26 +94,27 @@ extension Session {
             echo.isBinaryKey = true
             echo.note(input, operation.flags)
             reserve(
-                echo, key, worker.store.hash(key), operation, request, isQuiet: flags.has(Flag.quiet),
+                echo, key, worker.store.place(key), operation, request, isQuiet: flags.has(Flag.quiet),
                 isMeta: true, &worker, &reply)
         } else {
             let key = input.extracting(operation.key)
             var echo = MetaEcho(key: key)
             echo.note(input, operation.flags)
             reserve(
-                echo, key, operation.hash, operation, request, isQuiet: flags.has(Flag.quiet), isMeta: true,
+                echo, key, operation.place, operation, request, isQuiet: flags.has(Flag.quiet), isMeta: true,
                 &worker, &reply)
         }
     }
 
     private mutating func reserve(
-        _ echo: MetaEcho, _ key: Span<UInt8>, _ hash: UInt64, _ operation: Operation, _ request: WriteRequest,
-        isQuiet: Bool, isMeta: Bool, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
+        _ echo: MetaEcho, _ key: Span<UInt8>, _ place: KeyPlace, _ operation: Operation,
+        _ request: WriteRequest, isQuiet: Bool, isMeta: Bool, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
     ) {
         let length = Int(operation.valueLength)
         if worker.store.fits(keyLength: key.count, valueLength: length) {
             let reservation = worker.store.reserve(
-                key, hash: hash, valueLength: length, choosesCAS: request.newCAS != nil)
+                key, at: place, valueLength: length, choosesCAS: request.newCAS != nil)
             if let reservation {
                 enter(
                     .receiving(
@@ -124,7 +125,7 @@ extension Session {
             }
         }
         // Rather nothing than an old value the client believes to have replaced.
-        if isMeta || request.mode == .set { worker.store.discardOld(key, hash: hash) }
+        if isMeta || request.mode == .set { worker.store.discardOld(key, at: place) }
         let fits = worker.store.fits(keyLength: key.count, valueLength: length)
         worker.countWrite(
             key, request.mode, comparesCAS: false, WriteOutcome(fits ? .outOfMemory : .tooLarge), fits: fits,
@@ -174,7 +175,7 @@ extension Session {
         let length = receiving.reservation.valueLength
         if worker.observers != 0 {
             let key = echo.key.span.extracting(0..<echo.keyLength)
-            worker.observeFetchBeforeStore(key, hash: worker.store.hash(key), now: turn.now)
+            worker.observeFetchBeforeStore(key, at: worker.store.place(key), now: turn.now)
         }
         let outcome = worker.store.commit(receiving.takeReservation(), request, now: turn.now)
         let key = echo.key.span.extracting(0..<echo.keyLength)
@@ -183,7 +184,7 @@ extension Session {
             exptime: request.exptime,
             length: length)
         if outcome.status == .outOfMemory, isMeta || request.mode == .set {
-            worker.store.discardOld(key, hash: worker.store.hash(key))
+            worker.store.discardOld(key, at: worker.store.place(key))
         }
         if isMeta {
             guard Self.answerMetaSet(outcome, request, fits: true, isQuiet: isQuiet, &reply) else { return }

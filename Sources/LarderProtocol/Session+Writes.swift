@@ -21,14 +21,14 @@ extension Session {
             return
         } else {
             if worker.observers != 0 {
-                worker.observeFetchBeforeStore(key, hash: operation.hash, now: turn.now)
+                worker.observeFetchBeforeStore(key, at: operation.place, now: turn.now)
             }
             outcome = worker.store.write(
-                key, hash: operation.hash, value: input.extracting(operation.value), operation.writeRequest,
+                key, at: operation.place, value: input.extracting(operation.value), operation.writeRequest,
                 now: turn.now)
         }
         if outcome.status == .outOfMemory || !fits, operation.mode == .set {
-            worker.store.discardOld(key, hash: operation.hash)
+            worker.store.discardOld(key, at: operation.place)
         }
         worker.countWrite(
             key, operation.mode, comparesCAS: operation.bits.contains(.withCAS), outcome, fits: fits,
@@ -60,7 +60,7 @@ extension Session {
         let store = worker.store
         let key = input.extracting(operation.key)
         let isQuiet = operation.bits.contains(.quiet)
-        switch store.find(key, hash: operation.hash, now: turn.now) {
+        switch store.find(key, at: operation.place, now: turn.now) {
         case .hit(let item):
             store.count(.deleteHits, slabClass: item.slabClass)
             let sighting = Sighting(item)
@@ -90,7 +90,7 @@ extension Session {
         let isQuiet = operation.bits.contains(.quiet)
         let decrement = operation.bits.contains(.decrement)
         var sighting: Sighting?
-        switch store.find(key, hash: operation.hash, now: turn.now) {
+        switch store.find(key, at: operation.place, now: turn.now) {
         case .hit(var item):
             if worker.observers != 0 { sighting = Sighting(item) }
             let slabClass = item.slabClass

@@ -101,10 +101,12 @@ public struct Session: ~Copyable {
             let roundStart = turn.position
             let count = worker.parse(input, &turn)
             if count > 1 {
-                for i in 0..<count { worker.store.prefetchItem(worker.batch[i].hash) }
+                for i in 0..<count { worker.store.prefetchItem(worker.batch[i].place) }
             }
+            let isAlone = worker.store.beginRound()
             let done = executeRound(
                 count, input, &turn, &worker, &reply, shownFrom: showsReplies ? replyStart : nil)
+            if isAlone { worker.store.endRound() }
             if done < count {
                 suspend(at: done, roundStart, &turn, worker)
                 return leave(turn, .flush)

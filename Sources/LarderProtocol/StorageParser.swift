@@ -137,7 +137,7 @@ extension WorkerContext {
         operation.kind = kind
         let valueEnd = line.next &+ length
         if input[valueEnd] != 0x0D || input[valueEnd &+ 1] != 0x0A { operation.bits.insert(.badChunk) }
-        operation.hash = store.hashAndPrefetch(input.extracting(operation.key))
+        operation.place = store.placeAndPrefetch(input.extracting(operation.key))
         operation.end = UInt32(truncatingIfNeeded: valueEnd &+ 2)
         turn.position = valueEnd &+ 2
         batch[count] = operation
@@ -162,7 +162,7 @@ extension WorkerContext {
         }
         var operation = operation
         operation.kind = kind == .metaSet ? .beginMetaSet : .beginStore
-        operation.hash = store.hash(input.extracting(operation.key))
+        operation.place = store.place(input.extracting(operation.key))
         operation.end = UInt32(truncatingIfNeeded: line.next)
         turn.position = line.next
         turn.stop = .alone

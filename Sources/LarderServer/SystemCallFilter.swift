@@ -30,7 +30,7 @@ enum SystemCallFilter {
     /// Threads, clocks and figures.
     private static let housekeeping: [Int32] = [
         SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_sched_yield, SYS_sched_getaffinity,
-        SYS_getrusage, SYS_getpid, SYS_gettid, SYS_getrandom, SYS_sysinfo, SYS_rt_sigprocmask,
+        SYS_getrusage, SYS_membarrier, SYS_getpid, SYS_gettid, SYS_getrandom, SYS_sysinfo, SYS_rt_sigprocmask,
         SYS_rt_sigaction, SYS_rt_sigreturn, SYS_sigaltstack, SYS_set_robust_list, SYS_rseq,
         SYS_restart_syscall, SYS_exit, SYS_exit_group,
     ]

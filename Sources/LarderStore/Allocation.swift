@@ -17,7 +17,7 @@ extension Core {
         counters: CounterBlock
     ) -> Handle {
         let c = slabClass(id)
-        c.lock.lock()
+        bias.lock(c.lock)
         let handle = takeFreeChunk(c)
         if handle != 0 {
             enroll(handle, c, isPart: isPart, probation: probation, exptime: exptime, now: now)

@@ -1,5 +1,6 @@
 // Bounds-checked reads and scans over network bytes, a word at a time: the parser's eyes, so that the parser
 // itself needs no unsafe code. Every function checks its range once and then reads inside it.
+import CIntrinsics
 import Glibc
 
 /// Reads and scans of network bytes, bounds-checked.
@@ -80,13 +81,10 @@ public enum Bytes {
             guard let base = buffer.baseAddress else { return buffer.count }
             let end = buffer.count
             var i = start
-            // The top bit of a byte of `stops` says that the byte of `word` is below 0x21; the lowest one is
-            // exact.
-            while i &+ 8 <= end {
-                let word = UnsafeRawPointer(base + i).loadUnaligned(as: UInt64.self)
-                let stops = (word &- 0x2121_2121_2121_2121) & ~word & 0x8080_8080_8080_8080
-                if stops != 0 { return i &+ stops.trailingZeroBitCount >> 3 }
-                i &+= 8
+            while i &+ 16 <= end {
+                let stops = ci_match_blanks(base + i)
+                if stops != 0 { return i &+ stops.trailingZeroBitCount }
+                i &+= 16
             }
             while i < end, base[i] > 0x20 { i &+= 1 }
             return i

@@ -3,6 +3,8 @@
 // Lock order, complete: stripe → slab class → overflow pool → arena. A second stripe only by try-lock; never
 // two slab classes. Under a lock nothing but memory is touched: no system call, no log, no allocation.
 //
+// Stripes and classes are locked by way of `bias`: see there for who must say so first.
+//
 // LINKED is set under the stripe's lock and cleared under the stripe's and the class's: so under the class's
 // lock the key of a linked item can be read, and a sweep can find victims without their stripes.
 import CIntrinsics
@@ -29,6 +31,7 @@ struct Core: ~Copyable {
     let classes: UnsafeMutableRawPointer
     let classOfUnits: UnsafeMutablePointer<UInt8>
     let shared: SharedWords
+    let bias: Bias
     /// Blocks of counters: one a client, the last for housekeeping.
     let counters: [CounterBlock]
 
@@ -59,7 +62,9 @@ struct Core: ~Copyable {
             let classes = Self.lines(256 * SlabClass.bytes)
         else { return nil }
         let counters = (0...options.clients).compactMap { _ in CounterBlock() }
-        guard counters.count == options.clients + 1 else { return nil }
+        guard counters.count == options.clients + 1, let bias = Bias(clients: counters.dropLast()) else {
+            return nil
+        }
         self.arena = arena
         self.indexPagesMax = indexPagesMax
         self.options = options
@@ -74,6 +79,7 @@ struct Core: ~Copyable {
         classOfUnits = .allocate(capacity: table.classOfUnits.count)
         classOfUnits.initialize(from: table.classOfUnits, count: table.classOfUnits.count)
         shared = SharedWords()
+        self.bias = bias
         self.counters = counters
         for id in 0..<256 {
             var state = SlabClassState()

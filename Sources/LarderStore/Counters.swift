@@ -40,15 +40,16 @@ struct CounterBlock {
     static let words = globalWords + classWords * classes
 
     let base: UnsafeMutablePointer<Atomic<UInt64>>
-    /// Where this client tells its evictions, if the server gave it a log at start.
-    let evictionLog: UnsafeMutablePointer<EvictionLog?>
+    /// Where this client tells its evictions, if the server gave it a log at start; behind the words.
+    var evictionLog: UnsafeMutablePointer<EvictionLog?> {
+        UnsafeMutableRawPointer(base + Self.words).assumingMemoryBound(to: EvictionLog?.self)
+    }
 
     /// Nil without memory.
     init?() {
         // Most of it is never touched: few loads use all classes.
         guard let lines = Core.lines((Self.words * 8 + 127) & ~63) else { return nil }
         base = lines.assumingMemoryBound(to: Atomic<UInt64>.self)
-        evictionLog = .allocate(capacity: 1)
         evictionLog.initialize(to: nil)
     }
 

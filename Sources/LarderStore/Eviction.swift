@@ -171,14 +171,14 @@ extension Core {
         var hashes = InlineArray<8, UInt64>(repeating: 0)
         for i in 0..<victims.count {
             hashes[i] = hash(of: arena.item(victims.handles[i]))
-            prefetchBucket(hashes[i])
+            prefetchBucket(place(hashes[i]))
         }
         var freed = 0
         for i in 0..<victims.count {
             let hash = hashes[i]
             let index = Self.stripeIndex(hash)
             let stripe = stripe(index)
-            guard index == held.stripe || stripe.lock.tryLock() else { continue }
+            guard index == held.stripe || bias.tryLock(stripe.lock) else { continue }
             if evictOne(
                 victims.handles[i], hash, stripe, from: c, now: now, counters: counters, orphans: &orphans)
             {

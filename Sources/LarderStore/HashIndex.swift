@@ -35,7 +35,26 @@ struct Bucket {
     func clear() { p.initializeMemory(as: UInt64.self, repeating: 0, count: Self.bytes / 8) }
 }
 
-/// A place in the index.
+/// Where the index has a key, if it has it: found once for each request, without a lock.
+public struct KeyPlace: Sendable, BitwiseCopyable {
+    let hash: UInt64
+    /// The index page of the key's home bucket, and (upper half) how many buckets its stripe had then. It
+    /// still is the page when the stripe has as many.
+    private let home: UInt64
+
+    fileprivate var page: Int { @inline(__always) get { Int(home & 0xFFFF_FFFF) } }
+    fileprivate var buckets: UInt32 { @inline(__always) get { UInt32(truncatingIfNeeded: home >> 32) } }
+
+    /// Of no key.
+    public init() { self.init(hash: 0, page: 0, buckets: 0) }
+    @inline(__always)
+    fileprivate init(hash: UInt64, page: UInt32, buckets: UInt32) {
+        self.hash = hash
+        home = UInt64(page) | UInt64(buckets) << 32
+    }
+}
+
+/// A place in a bucket.
 struct Slot {
     var bucket: Bucket
     var index: Int
@@ -58,9 +77,17 @@ extension Core {
         let page = Int(indexPages[index].load(ordering: .relaxed))
         return Bucket(arena.address(page: page) + stripe &* Bucket.bytes)
     }
-    @inline(__always) func homeBucket(_ hash: UInt64) -> Bucket {
+    @inline(__always) func homeBucket(_ hash: UInt64) -> Bucket { homeBucket(place(hash)) }
+    /// As it was when the place was found.
+    @inline(__always) private func homeBucket(_ place: KeyPlace) -> Bucket {
+        Bucket(arena.address(page: place.page) + Self.stripeIndex(place.hash) &* Bucket.bytes)
+    }
+
+    @inline(__always) func place(_ hash: UInt64) -> KeyPlace {
         let s = Self.stripeIndex(hash)
-        return bucket(stripe: s, geometry(s).bucketIndex(hash))
+        let geometry = geometry(s)
+        let page = indexPages[geometry.bucketIndex(hash)].load(ordering: .relaxed)
+        return KeyPlace(hash: hash, page: page, buckets: geometry.buckets)
     }
 
     @inline(__always) func geometry(_ stripe: Int) -> Geometry {
@@ -72,26 +99,28 @@ extension Core {
     }
 
     /// The bucket's line, and the stripe's, which the lock is about to write.
-    @inline(__always) func prefetchBucket(_ hash: UInt64) {
-        ci_prefetch(homeBucket(hash).p)
-        ci_prefetch_to_write(stripe(Self.stripeIndex(hash)).p)
+    @inline(__always) func prefetchBucket(_ place: KeyPlace) {
+        ci_prefetch(homeBucket(place).p)
+        ci_prefetch_to_write(stripe(Self.stripeIndex(place.hash)).p)
     }
-    @inline(__always) func prefetchItem(_ hash: UInt64) {
+    @inline(__always) func prefetchItem(_ place: KeyPlace) {
         ci_prefetch_match(
-            homeBucket(hash).p, Self.tag(hash), arena.base.assumingMemoryBound(to: CChar.self), arena.shift)
+            homeBucket(place).p, Self.tag(place.hash), arena.base.assumingMemoryBound(to: CChar.self),
+            arena.shift)
     }
 
     /// Locks the key's stripe and looks the key up: its item, dead or alive; 0 if there is none.
     ///
-    /// No load can overtake the lock's instruction, so the way to the bucket is found before it; nearly
+    /// No load can overtake the lock's instruction, so the way to the bucket was found before it; nearly
     /// always it still is the right one behind it.
     @inline(__always)
-    func lockAndLookUp(_ key: UnsafeRawPointer, _ length: Int, hash: UInt64) -> Handle {
-        let index = Self.stripeIndex(hash)
-        let before = geometry(index)
-        let home = bucket(stripe: index, before.bucketIndex(hash))
-        stripe(index).lock.lock()
-        return lookUp(key, length, hash: hash, in: geometry(index) == before ? home : homeBucket(hash))
+    func lockAndLookUp(_ key: UnsafeRawPointer, _ length: Int, at place: KeyPlace) -> Handle {
+        let index = Self.stripeIndex(place.hash)
+        bias.lock(stripe(index).lock)
+        let isStillHome = geometry(index).buckets == place.buckets
+        return lookUp(
+            key, length, hash: place.hash,
+            in: isStillHome ? homeBucket(place) : homeBucket(self.place(place.hash)))
     }
 
     /// The item of a key whose home bucket is `home`, dead or alive; 0 if there is none.

@@ -103,8 +103,8 @@ struct Item {
 
     /// A hit: last access, fetched, and a point more with the eviction policy. Stores nothing when nothing
     /// changes.
-    @inline(__always) func recordAccess(now: Moment) {
-        updateAccess { old in
+    @inline(__always) func recordAccess(now: Moment, _ bias: Bias) {
+        updateAccess(bias) { old in
             let frequency = old & Self.frequencyMask
             return now.rawValue << Self.secondsShift | old & (Self.probation | Self.roundMask) | Self.fetched
                 | (frequency < 3 ? frequency &+ 1 : 3)
@@ -112,13 +112,14 @@ struct Item {
     }
 
     /// Changes the access word of a linked item under its stripe's lock. Only on probation by an atomic step:
-    /// a plain store could put an item back on probation that a sweep has just taken off it.
-    @inline(__always) func updateAccess(_ change: (UInt32) -> UInt32) {
+    /// a plain store could put an item back on probation that a sweep has just taken off it. Where one client
+    /// is alone there is no sweep but its own.
+    @inline(__always) func updateAccess(_ bias: Bias, _ change: (UInt32) -> UInt32) {
         var old = access
         while true {
             let new = change(old)
             if new == old { return }
-            if old & Self.probation == 0 {
+            if old & Self.probation == 0 || bias.isAlone {
                 access = new
                 return
             }
@@ -227,8 +228,23 @@ struct Item {
         return Item.equal(UnsafeRawPointer(p + Self.keyOffset(shape)), key, length)
     }
 
+    /// Not 0 where the 16 bytes at `offset` differ.
+    @inline(__always)
+    private static func differences(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+        let first = a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            ^ b.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        let second = a.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)
+            ^ b.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)
+        return first | second
+    }
+
     @inline(__always)
     private static func equal(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ length: Int) -> Bool {
+        if length >= 16, length <= 32 {
+            // The usual length, without a loop: the first and the last 16 bytes, which may overlap.
+            let end = length &- 16
+            return differences(a, b, 0) | differences(a, b, end) == 0
+        }
         if length >= 8 {
             var i = 0
             while i &+ 8 < length {

@@ -61,7 +61,7 @@ public struct LockedItem: ~Copyable {
     // MARK: Changes in place
 
     /// A hit: last access, fetched, and a point more with the eviction policy.
-    public func recordAccess(now: Moment) { item.recordAccess(now: now) }
+    public func recordAccess(now: Moment) { item.recordAccess(now: now, core.pointee.bias) }
 
     public func setExptime(_ exptime: Moment) {
         core.pointee.setExptime(exptime, of: item, handle, now: client.now)
@@ -90,7 +90,7 @@ public struct LockedItem: ~Copyable {
             return core.pointee.assignCAS(item, item.shape, Core.stripeIndex(hash), nil)
         }
         item.publishShape(item.shape | shape & (Item.stale | Item.winSent))
-        item.updateAccess { $0 | access & Item.fetched }
+        item.updateAccess(core.pointee.bias) { $0 | access & Item.fetched }
     }
 
     // MARK: Changes of the value
@@ -132,7 +132,8 @@ public struct LockedItem: ~Copyable {
         request.exptime = item.exptime
         request.newCAS = newCAS
         let key = UnsafeRawBufferPointer(start: old.p + Item.keyOffset(shape), count: Item.keyLength(shape))
-        let writer = Writer(client: client, key: key, hash: hash, request: request, now: client.now)
+        let writer = Writer(client: client, key: key, place: core.pointee.place(hash), request: request,
+            now: client.now)
         var marks = writer.marks(clientFlags)
         // Optional fields that are there already stay: so the value changes where it lies.
         if shape & Item.hasCAS != 0 { marks |= Item.hasCAS }
@@ -142,7 +143,7 @@ public struct LockedItem: ~Copyable {
         guard chunk != 0 else { return false }
         handle = chunk
         item = core.pointee.arena.item(chunk)
-        item.updateAccess { $0 | fetched }
+        item.updateAccess(core.pointee.bias) { $0 | fetched }
         return true
     }
 

@@ -12,7 +12,7 @@ public struct ReplyBuffer: ~Copyable {
     public static let softLimit = 128 << 10
     /// Pinned bytes of one buffer above which the same holds.
     public static let pinnedLimit = 1 << 20
-    @usableFromInline static let segmentsMax = 64
+    private static let segmentsMax = 64
     /// Bytes behind `capacity` that only `refuse` may use: an error can always be told.
     private static let spareBytes = 64
 
@@ -29,12 +29,12 @@ public struct ReplyBuffer: ~Copyable {
     public var count: Int { @inlinable @inline(__always) get { filled } }
     /// Bytes of `count` already sent.
     var sent = 0
-    var segments: UnsafeMutablePointer<Segment>?
-    @usableFromInline var segmentCount = 0
-    var segmentsSent = 0
-    @usableFromInline var pinnedBytes = 0
-    /// From this many bytes on the buffer is full: `softLimit`; 0 when memory has run out, until it is sent;
-    /// less while bytes are missing in it.
+    private var segments: UnsafeMutablePointer<Segment>?
+    private var segmentCount = 0
+    private var segmentsSent = 0
+    private var pinnedBytes = 0
+    /// From this many bytes on the buffer is full: `softLimit`; 0 when memory has run out or enough values
+    /// are pinned, until it is sent; less while bytes are missing in it.
     @usableFromInline var limit = ReplyBuffer.softLimit
     /// Something appended is missing: what the buffer holds must not be sent.
     public var overflowed: Bool { @inlinable @inline(__always) get { limit < 0 } }
@@ -53,9 +53,7 @@ public struct ReplyBuffer: ~Copyable {
     public var isEmpty: Bool { count == sent && segmentsSent == segmentCount }
     /// Whether a session should stop and let the buffer be written.
     @inlinable @inline(__always)
-    public var isFull: Bool {
-        count >= limit || segmentCount >= Self.segmentsMax || pinnedBytes >= Self.pinnedLimit
-    }
+    public var isFull: Bool { count >= limit }
 
     /// A position to roll back to while nothing after it has been sent.
     public struct Mark: Sendable {
@@ -102,9 +100,26 @@ public struct ReplyBuffer: ~Copyable {
     /// Drops bytes appended after `mark`; no value may have been pinned since.
     public mutating func dropBytes(after mark: Mark) { filled = min(filled, mark.count) }
 
+    /// An item in its usual form, of which nothing but key and value is stored: `VALUE <key> 0 <bytes>`, the
+    /// value and its line end. `key` is followed by both. Room for them and 80 bytes more must be reserved.
+    @inline(__always)
+    mutating func putPlainItem(_ key: UnsafeRawPointer, _ n: Int, valueLength: Int) {
+        let out = base! + filled
+        out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)  // "VALUE "
+        Self.copyShort(key, to: out + 6, n)
+        var at = 6 &+ n
+        out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)  // " 0 "
+        at &+= 3
+        at &+= Decimal.write(UInt64(truncatingIfNeeded: valueLength), to: out + at)
+        out.storeBytes(of: 0x0A0D, toByteOffset: at, as: UInt16.self)
+        at &+= 2
+        let bytes = valueLength &+ Item.lineEndBytes
+        memcpy(out + at, key + n, bytes)
+        filled &+= at &+ bytes
+    }
+
     /// The line before a value: `VALUE <key> <flags> <bytes>[ <cas>]`. Room for the key and 80 bytes must be
     /// reserved.
-    @inline(__always)
     mutating func putValueLine(
         key: UnsafeRawPointer, _ n: Int, clientFlags: UInt32, length: Int, cas: UInt64?
     ) {
@@ -154,9 +169,16 @@ public struct ReplyBuffer: ~Copyable {
         filled &+= n
     }
 
-    /// A key's worth of bytes, eight at a time.
+    /// A key's worth of bytes: of usual length in two overlapping halves, else eight at a time.
     @inline(__always)
     private static func copyShort(_ source: UnsafeRawPointer, to out: UnsafeMutableRawPointer, _ n: Int) {
+        if n >= 16, n <= 32 {
+            let first = source.loadUnaligned(as: SIMD2<UInt64>.self)
+            let last = source.loadUnaligned(fromByteOffset: n &- 16, as: SIMD2<UInt64>.self)
+            out.storeBytes(of: first, as: SIMD2<UInt64>.self)
+            out.storeBytes(of: last, toByteOffset: n &- 16, as: SIMD2<UInt64>.self)
+            return
+        }
         guard n >= 8 else {
             for i in 0..<n {
                 out.storeBytes(
@@ -272,6 +294,7 @@ public struct ReplyBuffer: ~Copyable {
         segments[segmentCount] = Segment(offset: count, value: value)
         segmentCount += 1
         pinnedBytes += value.length
+        if segmentCount == Self.segmentsMax || pinnedBytes >= Self.pinnedLimit { limit = min(limit, 0) }
         return true
     }
 

@@ -3,7 +3,9 @@ import Synchronization
 
 extension StoreClient {
     /// All figures, read part by part: each part is exact, the whole is as of about now.
-    public func snapshot() -> StoreSnapshot {
+    public func snapshot() -> StoreSnapshot { core.pointee.bias.visit { addUp() } }
+
+    private func addUp() -> StoreSnapshot {
         var snapshot = StoreSnapshot()
         for counter in Counter.allCases {
             snapshot.counters[counter] = core.pointee.counters.reduce(0) { $0 &+ $1.value(counter) }

@@ -55,14 +55,16 @@ public struct Store: @unchecked Sendable {
         if at != 0, now.rawValue >= at,
             due.pointee.compareExchange(expected: at, desired: 0, ordering: .acquiringAndReleasing).exchanged
         {
-            core.pointee.flushAll()
+            core.pointee.bias.visit { core.pointee.flushAll() }
         }
         core.pointee.shared.clock.pointee.store(now.rawValue, ordering: .releasing)
     }
 
     /// A bounded step of the chores; to be called about ten times a second.
     public func housekeep() {
-        chores.pointee.step(core.pointee, core.pointee.counters[core.pointee.options.clients])
+        core.pointee.bias.visit {
+            chores.pointee.step(core.pointee, core.pointee.counters[core.pointee.options.clients])
+        }
     }
 
     /// Largest size of a chunk that isn't part of a chain, and the chunk sizes by class id (0 at index 0).
@@ -81,38 +83,49 @@ public struct StoreClient: @unchecked Sendable {
         @inline(__always) get { Moment(core.pointee.shared.clock.pointee.load(ordering: .relaxed)) }
     }
 
-    /// The hash all calls about this key want; keyed with a secret drawn at start.
+    /// A hash that nobody can choose keys for: its secret is drawn at start.
+    @inline(__always)
     public func hash(_ key: Span<UInt8>) -> UInt64 {
         key.withUnsafeBufferPointer { core.pointee.keyHash(UnsafeRawPointer($0.baseAddress!), $0.count) }
     }
 
-    /// `hash`, and the first pass of a batch at once: asks for the cache line of the key's bucket.
-    public func hashAndPrefetch(_ key: Span<UInt8>) -> UInt64 {
-        let hash = key.withUnsafeBufferPointer {
-            core.pointee.keyHash(UnsafeRawPointer($0.baseAddress!), $0.count)
-        }
-        core.pointee.prefetchBucket(hash)
-        return hash
+    /// The place all calls about this key want.
+    @inline(__always)
+    public func place(_ key: Span<UInt8>) -> KeyPlace { core.pointee.place(hash(key)) }
+
+    /// `place`, and the first pass of a batch at once: asks for the cache line of the key's bucket.
+    public func placeAndPrefetch(_ key: Span<UInt8>) -> KeyPlace {
+        let place = place(key)
+        core.pointee.prefetchBucket(place)
+        return place
     }
 
     /// Second pass: asks for the item, as far as an unlocked look at the bucket tells which.
-    public func prefetchItem(_ hash: UInt64) { core.pointee.prefetchItem(hash) }
+    public func prefetchItem(_ place: KeyPlace) { core.pointee.prefetchItem(place) }
 
     @inline(__always) public func count(_ counter: Counter, _ n: UInt64 = 1) { counters.add(counter, n) }
     @inline(__always) public func count(_ counter: ClassCounter, slabClass: UInt8) {
         counters.add(counter, slabClass: slabClass, 1)
     }
 
+    // MARK: Rounds
+
+    /// Requests follow, in which this thread waits for no other: a store's only client locks without atomic
+    /// instructions for them, if this answers true. Then `endRound` follows, before anything else is done.
+    public func beginRound() -> Bool { core.pointee.bias.enter(counters) }
+    public func endRound() { core.pointee.bias.leave() }
+
     // MARK: Reads
 
     /// Looks the key up. A hit is locked while the `LockedItem` lives: keep it short, and make no other call
     /// meanwhile. Counts nothing and marks nothing: see `LockedItem.recordAccess`.
-    public func find(_ key: Span<UInt8>, hash: UInt64, now: Moment) -> Lookup {
+    public func find(_ key: Span<UInt8>, at place: KeyPlace, now: Moment) -> Lookup {
         key.withUnsafeBufferPointer { key -> Lookup in
             let core = self.core
+            let hash = place.hash
             let stripe = core.pointee.stripe(Core.stripeIndex(hash))
             let handle = core.pointee.lockAndLookUp(
-                UnsafeRawPointer(key.baseAddress!), key.count, hash: hash)
+                UnsafeRawPointer(key.baseAddress!), key.count, at: place)
             if handle != 0 {
                 let item = core.pointee.arena.item(handle)
                 if let death = core.pointee.death(of: item, stripe, now: now) {
@@ -131,14 +144,15 @@ public struct StoreClient: @unchecked Sendable {
     /// reply, all under the stripe's lock. The same as `find` with what a get does with its item, without
     /// handing the item out.
     public func fetch(
-        _ key: Span<UInt8>, hash: UInt64, now: Moment, withCAS: Bool, into reply: inout ReplyBuffer
+        _ key: Span<UInt8>, at place: KeyPlace, now: Moment, withCAS: Bool, into reply: inout ReplyBuffer
     ) -> Fetched {
         key.withUnsafeBufferPointer { key in
             let core = self.core
+            let hash = place.hash
             let index = Core.stripeIndex(hash)
             let stripe = core.pointee.stripe(index)
             let keyStart = UnsafeRawPointer(key.baseAddress!)
-            let handle = core.pointee.lockAndLookUp(keyStart, key.count, hash: hash)
+            let handle = core.pointee.lockAndLookUp(keyStart, key.count, at: place)
             guard handle != 0 else {
                 stripe.lock.unlock()
                 return Fetched(.miss(.notFound))
@@ -152,53 +166,48 @@ public struct StoreClient: @unchecked Sendable {
                 stripe.lock.unlock()
                 return Fetched(.miss(death))
             }
-            item.recordAccess(now: now)
+            item.recordAccess(now: now, core.pointee.bias)
             let id = core.pointee.arena.slabClass(of: handle)
             counters.add(.getHits, slabClass: id, 1)
-            var result = Fetched(.hit, slabClass: id, length: item.valueLength(shape))
-            let cas = withCAS ? core.pointee.cas(of: item, shape, index) : nil
-            let inline = shape & Item.chained == 0 ? result.length &+ Item.lineEndBytes : 0
-            if reply.reserve(key.count &+ 80 &+ inline) {
-                reply.putValueLine(
-                    key: keyStart, key.count, clientFlags: item.clientFlags(shape), length: result.length,
-                    cas: cas)
-                if inline > 0 {
-                    reply.put(item.p + Item.valueOffset(shape), inline)
-                } else if !core.pointee.pin(handle, item, shape, stripe: index, into: &reply) {
-                    result.status = .outOfMemory
-                }
-            } else {
-                result.status = .outOfMemory
+            let length = Item.inlineValueLength(shape)
+            if shape & Item.layout == 0, !withCAS, reply.reserve(key.count &+ 80 &+ length) {
+                reply.putPlainItem(item.p + Item.headerBytes, key.count, valueLength: length)
+                stripe.lock.unlock()
+                return Fetched(.hit, slabClass: id, length: length)
             }
+            let isAppended = core.pointee.append(
+                handle, item, shape, stripe: index, withCAS: withCAS, to: &reply)
+            let whole = item.valueLength(shape)
             stripe.lock.unlock()
-            return result
+            return Fetched(isAppended ? .hit : .outOfMemory, slabClass: id, length: whole)
         }
     }
 
     /// Finds the key or creates it with this value under one lock: of racing callers exactly one is told
     /// `.created`.
     public func findOrCreate(
-        _ key: Span<UInt8>, hash: UInt64, now: Moment, value: Span<UInt8>, clientFlags: UInt32,
+        _ key: Span<UInt8>, at place: KeyPlace, now: Moment, value: Span<UInt8>, clientFlags: UInt32,
         exptime: Moment,
         newCAS: UInt64?
     ) -> Vivified {
         key.withUnsafeBufferPointer { key in
             value.withUnsafeBufferPointer { value in
                 vivify(
-                    UnsafeRawBufferPointer(key), hash: hash, now: now, value: UnsafeRawBufferPointer(value),
+                    UnsafeRawBufferPointer(key), at: place, now: now, value: UnsafeRawBufferPointer(value),
                     clientFlags: clientFlags, exptime: exptime, newCAS: newCAS)
             }
         }
     }
 
     private func vivify(
-        _ key: UnsafeRawBufferPointer, hash: UInt64, now: Moment, value: UnsafeRawBufferPointer,
+        _ key: UnsafeRawBufferPointer, at place: KeyPlace, now: Moment, value: UnsafeRawBufferPointer,
         clientFlags: UInt32,
         exptime: Moment, newCAS: UInt64?
     ) -> Vivified {
+        let hash = place.hash
         let stripe = core.pointee.stripe(Core.stripeIndex(hash))
         var miss = Miss.notFound
-        let handle = core.pointee.lockAndLookUp(key.baseAddress!, key.count, hash: hash)
+        let handle = core.pointee.lockAndLookUp(key.baseAddress!, key.count, at: place)
         if handle != 0 {
             let item = core.pointee.arena.item(handle)
             guard let death = core.pointee.death(of: item, stripe, now: now) else {
@@ -211,7 +220,7 @@ public struct StoreClient: @unchecked Sendable {
         request.clientFlags = clientFlags
         request.exptime = exptime
         request.newCAS = newCAS
-        let writer = Writer(client: self, key: key, hash: hash, request: request, now: now)
+        let writer = Writer(client: self, key: key, place: place, request: request, now: now)
         let created = writer.store(value, replacing: 0, marks: writer.marks(clientFlags))
         guard created != 0 else {
             stripe.lock.unlock()
@@ -293,7 +302,7 @@ extension Core {
         let c = slabClass(id)
         let isPinned = item.isPinned(shape)
         let parts = shape & Item.chained != 0 && !isPinned ? item.firstPart(shape) : 0
-        c.lock.lock()
+        bias.lock(c.lock)
         if isPinned {
             item.shape = shape & ~Item.linked | Item.reserved
         } else {
@@ -301,6 +310,24 @@ extension Core {
         }
         c.lock.unlock()
         freeParts(parts)
+    }
+
+    /// An item of any form as a get answers it. False: no memory for replies. Caller holds the stripe's lock.
+    @inline(never)
+    func append(
+        _ handle: Handle, _ item: Item, _ shape: UInt32, stripe: Int, withCAS: Bool,
+        to reply: inout ReplyBuffer
+    ) -> Bool {
+        let isLong = shape & Item.chained != 0
+        let length = item.valueLength(shape)
+        let n = Item.keyLength(shape)
+        guard reply.reserve(n &+ 80 &+ (isLong ? 0 : length &+ Item.lineEndBytes)) else { return false }
+        reply.putValueLine(
+            key: item.p + Item.keyOffset(shape), n, clientFlags: item.clientFlags(shape), length: length,
+            cas: withCAS ? cas(of: item, shape, stripe) : nil)
+        if isLong { return pin(handle, item, shape, stripe: stripe, into: &reply) }
+        reply.put(item.p + Item.valueOffset(shape), length &+ Item.lineEndBytes)
+        return true
     }
 
     /// Names a long value in the reply and keeps it in place until that has been sent. Caller holds the

@@ -49,8 +49,9 @@ struct Stripe {
     }
 }
 
-/// How many buckets a stripe has, and the mask of the doubling that is under way (Litwin's linear hashing).
-struct Geometry: Equatable {
+/// How many buckets a stripe has, and the mask of the doubling that is under way (Litwin's linear hashing),
+/// which follows from their number.
+struct Geometry {
     let buckets: UInt32
     let mask: UInt32
 
@@ -63,8 +64,6 @@ struct Geometry: Equatable {
         mask = UInt32(truncatingIfNeeded: word >> 32)
     }
     var word: UInt64 { @inline(__always) get { UInt64(buckets) | UInt64(mask) << 32 } }
-
-    @inline(__always) static func == (a: Geometry, b: Geometry) -> Bool { a.word == b.word }
 
     /// The bucket of a hash.
     @inline(__always)

@@ -14,12 +14,12 @@ extension StoreClient {
 
     /// Stores a value that is at hand.
     public func write(
-        _ key: Span<UInt8>, hash: UInt64, value: Span<UInt8>, _ request: WriteRequest, now: Moment
+        _ key: Span<UInt8>, at place: KeyPlace, value: Span<UInt8>, _ request: WriteRequest, now: Moment
     ) -> WriteOutcome {
         key.withUnsafeBufferPointer { key in
             value.withUnsafeBufferPointer { value in
                 let writer = Writer(
-                    client: self, key: UnsafeRawBufferPointer(key), hash: hash, request: request, now: now)
+                    client: self, key: UnsafeRawBufferPointer(key), place: place, request: request, now: now)
                 return writer.write(UnsafeRawBufferPointer(value))
             }
         }
@@ -29,13 +29,14 @@ extension StoreClient {
     /// byte comes.
     /// `choosesCAS`: the request that will commit it has a `newCAS`.
     public func reserve(
-        _ key: Span<UInt8>, hash: UInt64, valueLength: Int, choosesCAS: Bool = false
+        _ key: Span<UInt8>, at place: KeyPlace, valueLength: Int, choosesCAS: Bool = false
     ) -> Reservation? {
         guard fits(keyLength: key.count, valueLength: valueLength) else { return nil }
         return key.withUnsafeBufferPointer { key in
+            let hash = place.hash
             let stripe = core.pointee.stripe(Core.stripeIndex(hash))
             let found = core.pointee.lockAndLookUp(
-                UnsafeRawPointer(key.baseAddress!), key.count, hash: hash)
+                UnsafeRawPointer(key.baseAddress!), key.count, at: place)
             let known = found != 0 || core.pointee.hasGhost(hash)
             stripe.lock.unlock()
             return Reservation(
@@ -55,15 +56,16 @@ extension StoreClient {
         return key.span.withUnsafeBufferPointer { bytes in
             let key = UnsafeRawBufferPointer(
                 rebasing: UnsafeRawBufferPointer(bytes)[0..<reservation.keyLength])
-            let writer = Writer(client: self, key: key, hash: reservation.hash, request: request, now: now)
+            let place = core.pointee.place(reservation.hash)
+            let writer = Writer(client: self, key: key, place: place, request: request, now: now)
             return writer.commit(&reservation)
         }
     }
 
     /// Removes what is stored under the key: memcached's rule for a `set` that failed, lest the old value be
     /// taken for new.
-    public func discardOld(_ key: Span<UInt8>, hash: UInt64) {
-        if case .hit(let item) = find(key, hash: hash, now: now) { item.delete() }
+    public func discardOld(_ key: Span<UInt8>, at place: KeyPlace) {
+        if case .hit(let item) = find(key, at: place, now: now) { item.delete() }
     }
 }
 
@@ -71,10 +73,11 @@ extension StoreClient {
 struct Writer {
     let client: StoreClient
     let key: UnsafeRawBufferPointer
-    let hash: UInt64
+    let place: KeyPlace
     let request: WriteRequest
     let now: Moment
 
+    private var hash: UInt64 { @inline(__always) get { place.hash } }
     private var core: UnsafeMutablePointer<Core> { @inline(__always) get { client.core } }
     private var stripeIndex: Int { @inline(__always) get { Core.stripeIndex(hash) } }
     private var stripe: Stripe { @inline(__always) get { core.pointee.stripe(stripeIndex) } }
@@ -128,7 +131,7 @@ struct Writer {
     /// Locks the key's stripe. The key's item if it lives; a dead one is buried on the way.
     @inline(__always)
     private func lockAndFindLiving() -> Handle {
-        let handle = core.pointee.lockAndLookUp(key.baseAddress!, key.count, hash: hash)
+        let handle = core.pointee.lockAndLookUp(key.baseAddress!, key.count, at: place)
         guard handle != 0 else { return 0 }
         guard core.pointee.death(of: core.pointee.arena.item(handle), stripe, now: now) != nil else {
             return handle
@@ -267,7 +270,7 @@ struct Writer {
         core.pointee.assignCAS(item, shape, stripeIndex, request.newCAS)
         if !stale { core.pointee.setExptime(exptime, of: item, handle, now: now) }
         // A write speaks for the item as a read does; what is fetched is the new value, so that mark goes.
-        item.updateAccess { old in
+        item.updateAccess(core.pointee.bias) { old in
             let frequency = min(old & Item.frequencyMask + 1, 3)
             return now.rawValue << Item.secondsShift | old & (Item.probation | Item.roundMask) | frequency
         }
@@ -379,7 +382,7 @@ struct Writer {
         kept.mode = .set
         kept.clientFlags = item.clientFlags(shape)
         kept.exptime = item.exptime
-        let writer = Writer(client: client, key: key, hash: hash, request: kept, now: now)
+        let writer = Writer(client: client, key: key, place: place, request: kept, now: now)
         var built = reservation(
             valueLength: oldLength + valueLength, marks: writer.marks(kept.clientFlags), existing: existing)
         if request.mode == .prepend { built.append(addition) }
@@ -437,7 +440,7 @@ extension Core {
         item.exptime = exptime
         guard exptime != .never else { return }
         let c = slabClass(arena.slabClass(of: handle))
-        c.lock.lock()
+        bias.lock(c.lock)
         noteExpiry(exptime, arena.pages + arena.page(of: handle), c, now: now)
         c.lock.unlock()
     }
@@ -453,7 +456,7 @@ extension Core {
             let victimClass = 1 + (Int(id) - 1 + tries / 4) % (table.sizes.count - 1)
             tries += 1
             let stripe = stripe(Self.stripeIndex(hash))
-            let keep = lockAndLookUp(key.baseAddress!, key.count, hash: hash)
+            let keep = lockAndLookUp(key.baseAddress!, key.count, at: place(hash))
             var orphans = Orphans()
             let c = slabClass(UInt8(victimClass))
             c.lock.lock()

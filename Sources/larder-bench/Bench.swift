@@ -52,6 +52,7 @@ struct Bench {
     func run(_ names: [String]) {
         var storeOptions = StoreOptions()
         storeOptions.memoryLimit = 512 << 20
+        storeOptions.clients = 1
         guard let store = try? Store(storeOptions) else { return print("no memory") }
         var options = SessionOptions()
         options.requestsPerTurn = .max

@@ -44,7 +44,7 @@ private struct Desk: ~Copyable {
         request.clientFlags = flags
         let client = worker.store
         _ = client.write(
-            key.span, hash: client.hash(key.span), value: value.span, request, now: client.now)
+            key.span, at: client.place(key.span), value: value.span, request, now: client.now)
     }
 
     /// The whole answer; effects and steps are named in parentheses.

@@ -93,7 +93,7 @@ import Testing
         #expect(client.snapshot().classes.last.map { $0.itemsOnProbation <= 3 } == true)
         do {
             let key = bytes("arriving")
-            var arriving = client.reserve(key.span, hash: client.hash(key.span), valueLength: 1_000_000)
+            var arriving = client.reserve(key.span, at: client.place(key.span), valueLength: 1_000_000)
             #expect(arriving?.append([UInt8](repeating: 1, count: 400_000).span) == 400_000)
             #expect(items() == 4)
         }

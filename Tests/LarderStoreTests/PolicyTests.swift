@@ -129,7 +129,7 @@ import Testing
             store.setClock(Moment(start))
             client.set(Self.key(1), bytes("a"))
             let key = Self.key(1)
-            switch client.find(key.span, hash: client.hash(key.span), now: client.now) {
+            switch client.find(key.span, at: client.place(key.span), now: client.now) {
             case .miss: Issue.record("gone")
             case .hit(let item):
                 #expect(item.lastAccess(now: Moment(start + 50)) == Moment(start))

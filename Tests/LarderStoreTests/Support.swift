@@ -32,12 +32,12 @@ extension StoreClient {
         request.exptime = exptime
         request.compareCAS = cas
         request.newCAS = newCAS
-        return write(key.span, hash: hash(key.span), value: value.span, request, now: now)
+        return write(key.span, at: place(key.span), value: value.span, request, now: now)
     }
 
     /// The value, and the read counted with the policy.
     func get(_ key: [UInt8], counts: Bool = true) -> [UInt8]? {
-        switch find(key.span, hash: hash(key.span), now: now) {
+        switch find(key.span, at: place(key.span), now: now) {
         case .miss: return nil
         case .hit(let item):
             if counts { item.recordAccess(now: now) }
@@ -50,14 +50,14 @@ extension StoreClient {
     }
 
     func cas(_ key: [UInt8]) -> UInt64? {
-        switch find(key.span, hash: hash(key.span), now: now) {
+        switch find(key.span, at: place(key.span), now: now) {
         case .miss: nil
         case .hit(let item): item.cas
         }
     }
 
     func delete(_ key: [UInt8]) -> Bool {
-        switch find(key.span, hash: hash(key.span), now: now) {
+        switch find(key.span, at: place(key.span), now: now) {
         case .miss: return false
         case .hit(let item):
             item.delete()
@@ -66,7 +66,7 @@ extension StoreClient {
     }
 
     func adjust(_ key: [UInt8], _ delta: UInt64, decrement: Bool = false) -> Adjustment? {
-        switch find(key.span, hash: hash(key.span), now: now) {
+        switch find(key.span, at: place(key.span), now: now) {
         case .miss: return nil
         case .hit(var item): return item.adjust(by: delta, decrement: decrement)
         }
@@ -75,7 +75,7 @@ extension StoreClient {
     func reserveAndCommit(_ key: [UInt8], _ value: [UInt8], pieces: Int, mode: WriteMode = .set)
         -> WriteOutcome?
     {
-        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else {
+        guard var reservation = reserve(key.span, at: place(key.span), valueLength: value.count) else {
             return nil
         }
         var sent = 0
@@ -91,7 +91,7 @@ extension StoreClient {
 extension StoreClient {
     /// Fills a reservation as a socket does: through its free runs, a piece at a time.
     func reserveAndRead(_ key: [UInt8], _ value: [UInt8], pieces: Int) -> WriteOutcome? {
-        guard var reservation = reserve(key.span, hash: hash(key.span), valueLength: value.count) else {
+        guard var reservation = reserve(key.span, at: place(key.span), valueLength: value.count) else {
             return nil
         }
         var sent = 0

@@ -143,6 +143,9 @@ enum UnsafeCode {
         "LarderStore/Bytes.swift": Row(
             [.pointer],
             "a word at a time out of a span, bounds checked first"),
+        "LarderStore/Bias.swift": Row(
+            [.pointer],
+            "words at fixed addresses, one of which a system call puts in order for all threads"),
         "LarderStore/Core.swift": Row(
             [.pointer],
             "the shared state, at fixed addresses so that locks and atomics hold"),

@@ -1,6 +1,7 @@
 // What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index
 // bucket, the pause of a spin loop. No logic.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #if defined(__SSE2__)
@@ -26,6 +27,25 @@ static inline uint32_t ci_match_tags(const void *tags, uint8_t tag) {
     return mask;
 #endif
 }
+
+/// Bit i is set where byte i of the 16 bytes at `bytes` is a blank or a control byte (0x20 or less).
+static inline uint32_t ci_match_blanks(const void *bytes) {
+#if defined(__SSE2__)
+    __m128i lane = _mm_loadu_si128((const __m128i *)bytes);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(lane, _mm_min_epu8(lane, _mm_set1_epi8(0x20))));
+#else
+    uint32_t mask = 0;
+    const uint8_t *b = (const uint8_t *)bytes;
+    for (int i = 0; i < 16; i++) mask |= (uint32_t)(b[i] <= 0x20) << i;
+    return mask;
+#endif
+}
+
+/// Keeps the compiler from moving memory accesses across; no instruction.
+static inline void ci_compiler_barrier(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+
+/// A memory barrier in every running thread of this process; false where the kernel has none.
+bool ci_barrier_in_all_threads(void);
 
 /// Tells the processor that this is a spin-wait loop.
 static inline void ci_pause(void) {
