@@ -91,9 +91,9 @@ struct Bias {
         return lock.tryLockAlone()
     }
 
-    /// Runs `body` as a visitor, who may lock what the client locks. Not to be called under a lock, nor by a
-    /// client that is inside.
-    func visit<Result>(_ body: () -> Result) -> Result {
+    /// The caller is a visitor from here on, who may lock what the client locks, until `endVisit`. Not to be
+    /// called under a lock, nor by a client that is inside.
+    func beginVisit() {
         door.lock()
         visitors.pointee += 1
         if visitors.pointee == 1 {
@@ -106,12 +106,12 @@ struct Bias {
             while inside.pointee.load(ordering: .acquiring) != 0 { usleep(20) }
         }
         door.unlock()
-        defer {
-            door.lock()
-            visitors.pointee -= 1
-            if visitors.pointee == 0 { welcome.pointee.store(1, ordering: .releasing) }
-            door.unlock()
-        }
-        return body()
+    }
+
+    func endVisit() {
+        door.lock()
+        visitors.pointee -= 1
+        if visitors.pointee == 0 { welcome.pointee.store(1, ordering: .releasing) }
+        door.unlock()
     }
 }

@@ -3,7 +3,11 @@ import Synchronization
 
 extension StoreClient {
     /// All figures, read part by part: each part is exact, the whole is as of about now.
-    public func snapshot() -> StoreSnapshot { core.pointee.bias.visit { addUp() } }
+    public func snapshot() -> StoreSnapshot {
+        core.pointee.bias.beginVisit()
+        defer { core.pointee.bias.endVisit() }
+        return addUp()
+    }
 
     private func addUp() -> StoreSnapshot {
         var snapshot = StoreSnapshot()

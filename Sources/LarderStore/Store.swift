@@ -55,16 +55,18 @@ public struct Store: @unchecked Sendable {
         if at != 0, now.rawValue >= at,
             due.pointee.compareExchange(expected: at, desired: 0, ordering: .acquiringAndReleasing).exchanged
         {
-            core.pointee.bias.visit { core.pointee.flushAll() }
+            core.pointee.bias.beginVisit()
+            core.pointee.flushAll()
+            core.pointee.bias.endVisit()
         }
         core.pointee.shared.clock.pointee.store(now.rawValue, ordering: .releasing)
     }
 
     /// A bounded step of the chores; to be called about ten times a second.
     public func housekeep() {
-        core.pointee.bias.visit {
-            chores.pointee.step(core.pointee, core.pointee.counters[core.pointee.options.clients])
-        }
+        core.pointee.bias.beginVisit()
+        chores.pointee.step(core.pointee, core.pointee.counters[core.pointee.options.clients])
+        core.pointee.bias.endVisit()
     }
 
     /// Largest size of a chunk that isn't part of a chain, and the chunk sizes by class id (0 at index 0).
