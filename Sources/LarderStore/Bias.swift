@@ -49,7 +49,7 @@ struct Bias {
         }
     }
 
-    /// Whether the client is inside and knows it: then the caller is the client, and needs no lock.
+    /// Whether the client is inside and knows it: then the caller is the client, and plain stores will do.
     var isAlone: Bool { @inline(__always) get { alone.pointee.load(ordering: .relaxed) != 0 } }
 
     /// The client goes inside, if nobody else is there: then it must `leave`, and wait for no other thread

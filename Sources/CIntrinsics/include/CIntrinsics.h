@@ -1,5 +1,5 @@
-// What Swift has no spelling for and the hot path needs inline: a prefetch, the tag compare of an index
-// bucket, the pause of a spin loop. No logic.
+// What Swift has no spelling for, inline where the hot path needs it: a prefetch, the compares of an index
+// bucket's tags and of sixteen bytes with a blank, barriers, the pause of a spin loop. No logic.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
