@@ -79,8 +79,27 @@ public struct Session: ~Copyable {
     public mutating func receive(
         _ input: Span<UInt8>, _ worker: inout WorkerContext, _ reply: inout ReplyBuffer
     ) -> Received {
-        var turn = Turn(
-            now: worker.store.now, mark: reply.mark, requestsLeft: max(worker.options.requestsPerTurn, 1))
+        var turn = Turn(now: worker.store.now, requests: worker.options.requestsPerTurn)
+        return converse(input, &turn, parsed: nil, &worker, &reply)
+    }
+
+    /// The same for input whose first round is parsed, of a session that has been idle since.
+    public mutating func receive(
+        _ input: Span<UInt8>, _ ahead: inout Lookahead, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) -> Received {
+        swap(&worker.batch, &ahead.batch)
+        defer { swap(&worker.batch, &ahead.batch) }
+        return converse(input, &ahead.turn, parsed: ahead.count, &worker, &reply)
+    }
+
+    /// Round by round. `parsed`: how many operations of the first are in the batch already.
+    private mutating func converse(
+        _ input: Span<UInt8>, _ turn: inout Turn, parsed: Int?, _ worker: inout WorkerContext,
+        _ reply: inout ReplyBuffer
+    ) -> Received {
+        var parsed = parsed
+        turn.mark = reply.mark
         worker.refreshObservers()
         let showsReplies = worker.observers & EventKind.replies.rawValue != 0
         while true {
@@ -98,11 +117,8 @@ public struct Session: ~Copyable {
                 if let verdict { return leave(turn, verdict) }
                 continue
             }
-            let roundStart = turn.position
-            let count = worker.parse(input, &turn)
-            if count > 1 {
-                for i in 0..<count { worker.store.prefetchItem(worker.batch[i].place) }
-            }
+            let (roundStart, count) = parsed.map { (0, $0) } ?? worker.parseAndPrefetch(input, &turn)
+            parsed = nil
             let isAlone = worker.store.beginRound()
             let done = executeRound(
                 count, input, &turn, &worker, &reply, shownFrom: showsReplies ? replyStart : nil)
@@ -220,13 +236,29 @@ public struct Session: ~Copyable {
     }
 }
 
+extension WorkerContext {
+    /// Parses the next round and asks for what it will touch; where it begins, and how many operations it
+    /// has.
+    @inline(__always)
+    fileprivate mutating func parseAndPrefetch(
+        _ input: Span<UInt8>, _ turn: inout Turn
+    ) -> (start: Int, count: Int) {
+        let start = turn.position
+        let count = parse(input, &turn)
+        if count > 1 {
+            for i in 0..<count { store.prefetchItem(batch[i].place) }
+        }
+        return (start, count)
+    }
+}
+
 /// What one call of `receive` keeps track of.
 struct Turn {
     let now: Moment
     /// Where the input goes on.
     var position = 0
     /// Where the reply of the request being executed began.
-    var mark: ReplyBuffer.Mark
+    var mark = ReplyBuffer.Mark()
     /// Requests that may still be parsed before others are served.
     var requestsLeft: Int
     /// The get line the parser is in.
@@ -245,9 +277,9 @@ struct Turn {
         case needInput, turnOver, close, abort
     }
 
-    init(now: Moment, mark: ReplyBuffer.Mark, requestsLeft: Int) {
+    /// `requests`: the client's share of the turn.
+    init(now: Moment, requests: Int) {
         self.now = now
-        self.mark = mark
-        self.requestsLeft = requestsLeft
+        requestsLeft = max(requests, 1)
     }
 }

@@ -214,7 +214,7 @@ public struct WorkerContext: ~Copyable {
     var flags = MetaFlags()
     /// Operations parsed and not yet executed; scratch of one `receive` call.
     static let batchSize = 32
-    let batch = FixedArray(repeating: Operation(), count: WorkerContext.batchSize)
+    var batch = FixedArray(repeating: Operation(), count: WorkerContext.batchSize)
 
     public init(
         store: StoreClient, options: SessionOptions, facts: any ServerFacts, admin: AdminState,

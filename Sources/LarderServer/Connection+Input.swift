@@ -29,17 +29,24 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let worker = pointee.worker
         // One that rests has input enough; its turn comes by the worker's timer.
         guard pointee.phase != .resting else { return }
+        // Readable again before its turn has come. Whether it still lives then, who knows.
+        if worker.pointee.waiting.pointee.connection == self { return worker.answerWaiting() }
+        var filled = pointee.isSecured ? fillSecurely() : fill(Worker.firstRead)
+        if case .bytes(let count, _, false) = filled, pointee.conversation == nil, !pointee.isSecured,
+            worker.takeOver(count, from: self)
+        {
+            return
+        }
+        worker.answerWaiting()
         worker.beginTurn(self)
         var left = Worker.bytesPerTurn
-        var most = Worker.firstRead
         while true {
-            switch pointee.isSecured ? fillSecurely() : fill(most) {
+            switch filled {
             case .bytes(let count, let got, let isFull):
                 left -= got
-                most = Worker.inputCapacity
                 // After a full read there is more to answer: all of it leaves in one write.
                 let isLast = !isFull || left <= 0
-                guard pump(worker.pointee.input, count, holdsReplies: !isLast) == .waiting else { return }
+                guard pump(worker.input, count, holdsReplies: !isLast) == .waiting else { return }
                 if isLast {
                     if pointee.isSecured { leaveTurnSecurely() }
                     return
@@ -55,7 +62,13 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 return
             case .failed: return close(.error)
             }
+            filled = pointee.isSecured ? fillSecurely() : fill(Reading.capacity)
         }
+    }
+
+    /// Answers what was read and parsed before.
+    func answer(_ reading: UnsafeMutablePointer<Reading>) {
+        _ = pump(reading.pointee.bytes, reading.pointee.count, parsed: reading)
     }
 
     /// Goes on with stashed input: after the backlog is gone, or when the turn of a resting connection has
@@ -77,7 +90,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// Reads at most `most` bytes into the worker's buffer, or a value's next part straight into the store.
     private func fill(_ most: Int) -> Fill {
         let worker = pointee.worker
-        let input = worker.pointee.input
+        let input = worker.input
         var stashed = 0
         if let conversation = pointee.conversation {
             stashed = conversation.pointee.stashCount
@@ -89,7 +102,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 memcpy(input, conversation.pointee.stash! + conversation.pointee.stashStart, stashed)
             }
         }
-        let room = Worker.inputCapacity - stashed
+        let room = Reading.capacity - stashed
         // A session that wants more than a whole buffer before it takes anything can't be served.
         guard room > 0 else { return .failed }
         let wanted = Swift.min(room, most)
@@ -106,7 +119,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         let behind = Worker.behindValue
         let vectors = worker.pointee.vectors
         let count = runs.fill(vectors)
-        vectors[count] = iovec(iov_base: worker.pointee.input, iov_len: behind)
+        vectors[count] = iovec(iov_base: worker.input, iov_len: behind)
         let got = csys_readv(descriptor, vectors, Int32(count + 1))
         guard got > 0 else { return got == 0 ? .ended : Self.failure() }
         worker.received(got, self)
@@ -119,10 +132,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
     }
 
     /// Lets the session answer `count` bytes, and carries out what it asks for. `holdsReplies`: the next
-    /// call, in this turn, sends them.
+    /// call, in this turn, sends them. `parsed`: the bytes' first round has been looked ahead at.
     private func pump(
-        _ bytes: UnsafeMutableRawPointer?, _ count: Int, holdsReplies: Bool = false
+        _ bytes: UnsafeMutableRawPointer?, _ count: Int, holdsReplies: Bool = false,
+        parsed: UnsafeMutablePointer<Reading>? = nil
     ) -> Outcome {
+        var parsed = parsed
         let worker = pointee.worker
         let session: UnsafeMutablePointer<Session>
         if let conversation = pointee.conversation {
@@ -132,12 +147,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
             session.pointee.standing = pointee.standing
         }
         var offset = 0
-        var began = worker.pointee.sampler.isDue() ? monotonicNanoseconds() : 0
+        var began = parsed?.pointee.began ?? (worker.pointee.sampler.isDue() ? monotonicNanoseconds() : 0)
         while true {
             let rest = UnsafeBufferPointer(
                 start: bytes.map { ($0 + offset).assumingMemoryBound(to: UInt8.self) }, count: count - offset)
-            let received = session.pointee.receive(
-                rest.span, &worker.pointee.context.pointee, &worker.pointee.reply.pointee)
+            let received = session.receive(rest, parsed, worker)
+            parsed = nil
             if began != 0 {
                 worker.pointee.sampler.record(from: began)
                 began = 0
@@ -277,5 +292,21 @@ extension UnsafeMutablePointer where Pointee == Connection {
             return true
         case .wipeInput: return true
         }
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == Session {
+    /// `Session.receive` with what the worker lends to it.
+    @inline(__always)
+    fileprivate func receive(
+        _ input: UnsafeBufferPointer<UInt8>, _ parsed: UnsafeMutablePointer<Reading>?, _ worker: WorkerPointer
+    ) -> Session.Received {
+        guard let parsed else {
+            return pointee.receive(
+                input.span, &worker.pointee.context.pointee, &worker.pointee.reply.pointee)
+        }
+        return pointee.receive(
+            input.span, &parsed.pointee.ahead, &worker.pointee.context.pointee,
+            &worker.pointee.reply.pointee)
     }
 }

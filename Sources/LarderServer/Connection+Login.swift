@@ -40,11 +40,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
         conversation.wipeStash()
     }
 
-    /// The stash of a client that leaves may have been copied there, for a rest that never came.
-    func wipeInput() {
-        explicit_bzero(pointee.worker.pointee.input, Worker.inputCapacity)
-    }
-
     /// What was kept of a client that has not logged in is kept in one place only.
     func guardSecrets(
         _ conversation: ConversationPointer, _ rest: UnsafeMutableRawPointer?, _ count: Int
@@ -52,7 +47,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         conversation.pointee.holdsSecrets =
             !conversation.pointee.session.pointee.standing.isAuthenticated
         guard conversation.pointee.holdsSecrets, let rest, count > 0 else { return }
-        let input = pointee.worker.pointee.input
-        if rest >= input, rest < input + Worker.inputCapacity { explicit_bzero(rest, count) }
+        let input = pointee.worker.input
+        if rest >= input, rest < input + Reading.capacity { explicit_bzero(rest, count) }
     }
 }

@@ -24,6 +24,7 @@ struct TLSTail {
 /// libevent calls this for every wake-up of a client's socket that speaks TLS.
 let secureConnectionReady: EventCallback = { _, _, argument in
     let connection = argument!.assumingMemoryBound(to: Connection.self)
+    connection.pointee.worker.answerWaiting()
     if !connection.tail.pointee.isOpen {
         connection.shakeHands()
     } else if connection.pointee.phase == .writing {
@@ -116,7 +117,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     func fillSecurely() -> Fill {
         let worker = pointee.worker
         let vectors = worker.pointee.vectors
-        let input = worker.pointee.input
+        let input = worker.input
         var count = 0
         var stashed = 0
         var runs: FreeRuns?
@@ -130,7 +131,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             }
         }
         let direct = runs?.bytes ?? 0
-        let room = direct > 0 ? Worker.behindValue : Worker.inputCapacity - stashed
+        let room = direct > 0 ? Worker.behindValue : Reading.capacity - stashed
         guard room > 0 else { return .failed }
         vectors[count] = iovec(iov_base: input + stashed, iov_len: room)
         let got = receive(vectors, count + 1)

@@ -36,6 +36,7 @@ enum CloseReason: String {
 let connectionReady: EventCallback = { _, why, argument in
     let connection = argument!.assumingMemoryBound(to: Connection.self)
     if connection.pointee.phase == .writing {
+        connection.pointee.worker.answerWaiting()
         connection.becameWritable()
     } else {
         connection.becameReadable()
@@ -108,11 +109,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// Gives back all memory; the descriptor stays open for who has it now.
     func release() {
         let worker = pointee.worker
+        worker.forget(self)
         if pointee.phase == .resting { worker.leaveResting(self) }
         worker.unlink(self)
         // The buffers it shared with others: nothing of this client may reach the next one.
         worker.forgetTurn()
-        if pointee.conversation?.pointee.holdsSecrets == true { wipeInput() }
+        if pointee.conversation?.pointee.holdsSecrets == true { worker.wipeInput() }
         pointee.conversation?.destroy(store: worker.pointee.store)
         free(self)
     }

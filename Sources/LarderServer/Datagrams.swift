@@ -21,7 +21,9 @@ struct Datagrams: EventHolder {
 typealias DatagramsPointer = UnsafeMutablePointer<Datagrams>
 
 private let datagramCame: EventCallback = { _, _, argument in
-    argument!.assumingMemoryBound(to: Datagrams.self).serve()
+    let datagrams = argument!.assumingMemoryBound(to: Datagrams.self)
+    datagrams.pointee.worker.answerWaiting()
+    datagrams.serve()
 }
 
 extension UnsafeMutablePointer where Pointee == Datagrams {
@@ -46,13 +48,13 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
 
     fileprivate func serve() {
         let worker = pointee.worker
-        let input = worker.pointee.input
+        let input = worker.input
         for _ in 0..<Datagrams.requestsPerTurn {
             var peer = sockaddr_storage()
             var peerLength = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let got = withUnsafeMutablePointer(to: &peer) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    recvfrom(pointee.descriptor, input, Worker.inputCapacity, 0, $0, &peerLength)
+                    recvfrom(pointee.descriptor, input, Reading.capacity, 0, $0, &peerLength)
                 }
             }
             guard got >= 0 else { return }

@@ -40,6 +40,14 @@ struct EventLoop: @unchecked Sendable { // moves to its thread before it runs, a
     /// Runs callbacks until `stop`, also while nothing is registered.
     func run() { event_base_loop(base, Int32(EVLOOP_NO_EXIT_ON_EMPTY)) }
 
+    /// The same, with `afterEach` whenever all that were due have run.
+    func run(afterEach: () -> Void) {
+        repeat {
+            event_base_loop(base, Int32(EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE))
+            afterEach()
+        } while event_base_got_break(base) == 0
+    }
+
     /// Called from a callback: the loop ends after it.
     func stop() { event_base_loopbreak(base) }
 

@@ -36,8 +36,8 @@ extension Server: ServerFacts {
         for mailbox in mailboxes { mailbox.latency.add(to: &figures.latency) }
         figures.idleKicks = tally.idleKicks.load(ordering: .relaxed)
         figures.replyBufferCount = UInt64(settings.threads)
-        figures.readBufferCount = UInt64(settings.threads)
-        figures.readBufferBytes = UInt64(settings.threads * Worker.inputCapacity)
+        figures.readBufferCount = UInt64(settings.threads * 2)
+        figures.readBufferBytes = UInt64(settings.threads * 2 * Reading.capacity)
         if let journal {
             figures.logWorkerDropped = journal.recordsDropped
             figures.logWorkerWritten = journal.recordsWritten

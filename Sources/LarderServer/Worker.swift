@@ -6,8 +6,6 @@ import LarderStore
 import Synchronization
 
 struct Worker {
-    /// Bytes read at once. What a client sends faster than this waits in its socket.
-    static let inputCapacity = 64 << 10
     /// Bytes read first: nearly always all there is. Of a long value they are copied into the store; the rest
     /// is read straight into it.
     static let firstRead = 16 << 10
@@ -30,7 +28,9 @@ struct Worker {
     let scratch: UnsafeMutablePointer<Session>
     /// The replies of this turn; empty between turns.
     let reply: UnsafeMutablePointer<ReplyBuffer>
-    let input: UnsafeMutableRawPointer
+    /// Where the next bytes are read, and those of the client whose turn is next, if there is one.
+    var reading: UnsafeMutablePointer<Reading>
+    var waiting: UnsafeMutablePointer<Reading>
     let vectors: UnsafeMutablePointer<iovec>
     /// Mail, the turn of those that rest, and the sweep of idle connections.
     let events: UnsafeMutablePointer<Event>
@@ -53,17 +53,23 @@ typealias WorkerPointer = UnsafeMutablePointer<Worker>
 /// Carries a worker to its thread.
 struct WorkerRunner: @unchecked Sendable { // nobody else touches the worker until the thread has ended
     let worker: WorkerPointer
-    func run() { worker.pointee.loop.run() }
+    func run() { worker.pointee.loop.run { worker.answerWaiting() } }
 }
 
 private let mailArrived: EventCallback = { _, _, argument in
-    argument!.assumingMemoryBound(to: Worker.self).readMail()
+    let worker = argument!.assumingMemoryBound(to: Worker.self)
+    worker.answerWaiting()
+    worker.readMail()
 }
 private let turnCame: EventCallback = { _, _, argument in
-    argument!.assumingMemoryBound(to: Worker.self).serveResting()
+    let worker = argument!.assumingMemoryBound(to: Worker.self)
+    worker.answerWaiting()
+    worker.serveResting()
 }
 private let sweepDue: EventCallback = { _, _, argument in
-    argument!.assumingMemoryBound(to: Worker.self).sweepIdle()
+    let worker = argument!.assumingMemoryBound(to: Worker.self)
+    worker.answerWaiting()
+    worker.sweepIdle()
 }
 
 extension UnsafeMutablePointer where Pointee == Worker {
@@ -71,9 +77,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
     static func make(
         index: Int, server: Server, context: consuming WorkerContext, ring: EventRing
     ) -> WorkerPointer? {
-        guard let loop = EventLoop(), let mailbox = Mailbox(), let input = malloc(Worker.inputCapacity) else {
-            return nil
-        }
+        guard let loop = EventLoop(), let mailbox = Mailbox(), let reading = Reading.make(),
+            let waiting = Reading.make()
+        else { return nil }
         let store = context.store
         let contextPlace = UnsafeMutablePointer<WorkerContext>.allocate(capacity: 1)
         contextPlace.initialize(to: context)
@@ -86,7 +92,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
         let worker = WorkerPointer.allocate(capacity: 1)
         worker.initialize(to: Worker(
             index: index, loop: loop, table: server.table, mailbox: mailbox, server: server, store: store,
-            ring: ring, context: contextPlace, scratch: scratch, reply: reply, input: input,
+            ring: ring, context: contextPlace, scratch: scratch, reply: reply, reading: reading,
+            waiting: waiting,
             vectors: .allocate(capacity: Worker.vectorCount), events: events,
             record: server.tls == nil ? nil : .allocate(byteCount: TLSStream.recordBytes, alignment: 16),
             sampler: LatencySampler(mailbox.latency)))
@@ -123,7 +130,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
         worker.context.deallocate()
         worker.events.deallocate()
         worker.vectors.deallocate()
-        Glibc.free(worker.input)
+        worker.reading.destroy()
+        worker.waiting.destroy()
         worker.record?.deallocate()
         deinitialize(count: 1)
         deallocate()

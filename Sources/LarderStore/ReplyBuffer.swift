@@ -57,8 +57,13 @@ public struct ReplyBuffer: ~Copyable {
 
     /// A position to roll back to while nothing after it has been sent.
     public struct Mark: Sendable {
-        var count: Int
-        var segmentCount: Int
+        var count = 0
+        var segmentCount = 0
+        public init() {}
+        init(count: Int, segmentCount: Int) {
+            self.count = count
+            self.segmentCount = segmentCount
+        }
     }
     public var mark: Mark { Mark(count: count, segmentCount: segmentCount) }
 
