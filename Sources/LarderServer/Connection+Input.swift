@@ -62,12 +62,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 return
             case .failed: return close(.error)
             }
-            filled = pointee.isSecured ? fillSecurely() : fill(Reading.capacity)
+            filled = pointee.isSecured ? fillSecurely() : fill(ReadAhead.capacity)
         }
     }
 
     /// Answers what was read and parsed before.
-    func answer(_ reading: UnsafeMutablePointer<Reading>) {
+    func answer(_ reading: UnsafeMutablePointer<ReadAhead>) {
         _ = pump(reading.pointee.bytes, reading.pointee.count, parsed: reading)
     }
 
@@ -102,7 +102,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 memcpy(input, conversation.pointee.stash! + conversation.pointee.stashStart, stashed)
             }
         }
-        let room = Reading.capacity - stashed
+        let room = ReadAhead.capacity - stashed
         // A session that wants more than a whole buffer before it takes anything can't be served.
         guard room > 0 else { return .failed }
         let wanted = Swift.min(room, most)
@@ -135,7 +135,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// call, in this turn, sends them. `parsed`: the bytes' first round has been looked ahead at.
     private func pump(
         _ bytes: UnsafeMutableRawPointer?, _ count: Int, holdsReplies: Bool = false,
-        parsed: UnsafeMutablePointer<Reading>? = nil
+        parsed: UnsafeMutablePointer<ReadAhead>? = nil
     ) -> Outcome {
         var parsed = parsed
         let worker = pointee.worker
@@ -299,7 +299,8 @@ extension UnsafeMutablePointer where Pointee == Session {
     /// `Session.receive` with what the worker lends to it.
     @inline(__always)
     fileprivate func receive(
-        _ input: UnsafeBufferPointer<UInt8>, _ parsed: UnsafeMutablePointer<Reading>?, _ worker: WorkerPointer
+        _ input: UnsafeBufferPointer<UInt8>, _ parsed: UnsafeMutablePointer<ReadAhead>?,
+        _ worker: WorkerPointer
     ) -> Session.Received {
         guard let parsed else {
             return pointee.receive(

@@ -48,6 +48,6 @@ extension UnsafeMutablePointer where Pointee == Connection {
             !conversation.pointee.session.pointee.standing.isAuthenticated
         guard conversation.pointee.holdsSecrets, let rest, count > 0 else { return }
         let input = pointee.worker.input
-        if rest >= input, rest < input + Reading.capacity { explicit_bzero(rest, count) }
+        if rest >= input, rest < input + ReadAhead.capacity { explicit_bzero(rest, count) }
     }
 }

@@ -110,7 +110,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         stream.end(politely: tail.pointee.isOpen && tail.pointee.end != .error && !tail.pointee.isGone)
     }
 
-    // MARK: Reading
+    // MARK: ReadAhead
 
     /// As `fill` for plain connections: straight into the store's memory if a long value is arriving, else
     /// into the worker's buffer behind what is stashed.
@@ -131,7 +131,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
             }
         }
         let direct = runs?.bytes ?? 0
-        let room = direct > 0 ? Worker.behindValue : Reading.capacity - stashed
+        let room = direct > 0 ? Worker.behindValue : ReadAhead.capacity - stashed
         guard room > 0 else { return .failed }
         vectors[count] = iovec(iov_base: input + stashed, iov_len: room)
         let got = receive(vectors, count + 1)

@@ -54,7 +54,7 @@ extension UnsafeMutablePointer where Pointee == Datagrams {
             var peerLength = socklen_t(MemoryLayout<sockaddr_storage>.size)
             let got = withUnsafeMutablePointer(to: &peer) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    recvfrom(pointee.descriptor, input, Reading.capacity, 0, $0, &peerLength)
+                    recvfrom(pointee.descriptor, input, ReadAhead.capacity, 0, $0, &peerLength)
                 }
             }
             guard got >= 0 else { return }

@@ -37,7 +37,7 @@ extension Server: ServerFacts {
         figures.idleKicks = tally.idleKicks.load(ordering: .relaxed)
         figures.replyBufferCount = UInt64(settings.threads)
         figures.readBufferCount = UInt64(settings.threads * 2)
-        figures.readBufferBytes = UInt64(settings.threads * 2 * Reading.capacity)
+        figures.readBufferBytes = UInt64(settings.threads * 2 * ReadAhead.capacity)
         if let journal {
             figures.logWorkerDropped = journal.recordsDropped
             figures.logWorkerWritten = journal.recordsWritten

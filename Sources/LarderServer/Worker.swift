@@ -29,8 +29,8 @@ struct Worker {
     /// The replies of this turn; empty between turns.
     let reply: UnsafeMutablePointer<ReplyBuffer>
     /// Where the next bytes are read, and those of the client whose turn is next, if there is one.
-    var reading: UnsafeMutablePointer<Reading>
-    var waiting: UnsafeMutablePointer<Reading>
+    var reading: UnsafeMutablePointer<ReadAhead>
+    var waiting: UnsafeMutablePointer<ReadAhead>
     let vectors: UnsafeMutablePointer<iovec>
     /// Mail, the turn of those that rest, and the sweep of idle connections.
     let events: UnsafeMutablePointer<Event>
@@ -77,8 +77,8 @@ extension UnsafeMutablePointer where Pointee == Worker {
     static func make(
         index: Int, server: Server, context: consuming WorkerContext, ring: EventRing
     ) -> WorkerPointer? {
-        guard let loop = EventLoop(), let mailbox = Mailbox(), let reading = Reading.make(),
-            let waiting = Reading.make()
+        guard let loop = EventLoop(), let mailbox = Mailbox(), let reading = ReadAhead.make(),
+            let waiting = ReadAhead.make()
         else { return nil }
         let store = context.store
         let contextPlace = UnsafeMutablePointer<WorkerContext>.allocate(capacity: 1)

@@ -38,6 +38,7 @@ private final class Bench {
     private let store: Store
     private var workers: [UnsafeMutablePointer<WorkerContext>] = []
     private var runs = 0
+    private var ahead = Lookahead()
 
     private init() {
         var storeOptions = StoreOptions()
@@ -138,7 +139,11 @@ private final class Bench {
         _ reply: inout ReplyBuffer, _ answer: inout [UInt8], isPartial: Bool
     ) -> Bool {
         for _ in 0..<100_000 {
-            let received = session.receive(input.span, &worker.pointee, &reply)
+            let isAhead = isPartial && session.isIdle
+                && worker.pointee.lookAhead(input.span, session.standing, &ahead)
+            let received = isAhead
+                ? session.receive(input.span, &ahead, &worker.pointee, &reply)
+                : session.receive(input.span, &worker.pointee, &reply)
             let consumed = received.consumed
             guard consumed >= 0, consumed <= input.count else { fatalError("consumed \(consumed)") }
             input.removeFirst(consumed)

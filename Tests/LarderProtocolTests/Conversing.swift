@@ -32,6 +32,11 @@ struct Exchange: ~Copyable {
     private(set) var yields = 0
     private(set) var pauses = [Int]()
     private(set) var flushes = 0
+    /// Input that comes to an idle session is looked ahead at, and others are answered before it.
+    var looksAhead = false
+    private var ahead = Lookahead()
+    /// How often that was done.
+    private(set) var lookedAhead = 0
 
     init(memory: Int = 16 << 20, evicts: Bool = true, _ change: (inout SessionOptions) -> Void = { _ in }) {
         var options = SessionOptions()
@@ -62,9 +67,14 @@ struct Exchange: ~Copyable {
         var input = [UInt8]()
         var answer = [UInt8]()
         for piece in pieces {
+            let isBetween = input.isEmpty && session.isIdle
             input += piece
+            var isAhead = looksAhead && isBetween && lookAhead(at: input, session.standing)
             while true {
-                let received = session.receive(input.span, &worker, &buffer)
+                let received = isAhead
+                    ? session.receive(input.span, &ahead, &worker, &buffer)
+                    : session.receive(input.span, &worker, &buffer)
+                isAhead = false
                 let consumed = received.consumed
                 precondition(consumed >= 0 && consumed <= input.count)
                 input.removeFirst(consumed)
@@ -89,6 +99,18 @@ struct Exchange: ~Copyable {
         return (answer, .open)
     }
 
+    /// As a server does that has one more client to read; and another thread's items split the index.
+    private mutating func lookAhead(at input: [UInt8], _ standing: Session.Standing) -> Bool {
+        guard worker.lookAhead(input.span, standing, &ahead) else { return false }
+        lookedAhead += 1
+        var other = Session()
+        var buffer = ReplyBuffer()
+        let request = (0..<20).map { "set other\(lookedAhead % 500).\($0) 0 0 1 noreply\r\nx\r\n" }.joined()
+        _ = other.receive(Array(request.utf8).span, &worker, &buffer)
+        worker.prefetchItems(ahead)
+        return true
+    }
+
     /// Takes everything the buffer holds, pinned values included.
     private static func drain(_ buffer: inout ReplyBuffer, into answer: inout [UInt8], _ store: StoreClient) {
         while !buffer.isEmpty {
@@ -104,8 +126,8 @@ struct Exchange: ~Copyable {
         buffer.reset(store: store)
     }
 
-    /// Holds the conversation whole, cut in two at every byte, and byte by byte; the answer must always be
-    /// the same.
+    /// Holds the conversation whole, cut in two at every byte, and byte by byte, read ahead and not; the
+    /// answer must always be the same.
     mutating func check(
         _ request: String, _ expected: String, end: End = .open, location: SourceLocation = #_sourceLocation
     ) {
@@ -115,11 +137,17 @@ struct Exchange: ~Copyable {
         #expect(text(whole.reply) == expected, sourceLocation: location)
         #expect(whole.end == end, sourceLocation: location)
         for cut in bytes.indices.dropFirst() {
-            startOver()
-            let answer = converse([bytes[..<cut], bytes[cut...]])
-            if answer.reply != whole.reply || answer.end != whole.end {
-                Issue.record("cut at \(cut): \(text(answer.reply)) \(answer.end)", sourceLocation: location)
-                return
+            for isAhead in [false, true] {
+                startOver()
+                looksAhead = isAhead
+                let answer = converse([bytes[..<cut], bytes[cut...]])
+                looksAhead = false
+                if answer.reply != whole.reply || answer.end != whole.end {
+                    Issue.record(
+                        "cut at \(cut)\(isAhead ? ", ahead" : ""): \(text(answer.reply)) \(answer.end)",
+                        sourceLocation: location)
+                    return
+                }
             }
         }
         startOver()

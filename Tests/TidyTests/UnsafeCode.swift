@@ -59,7 +59,7 @@ enum UnsafeCode {
             "getopt_long takes C strings; its table of names is made once and only read"),
         "LarderServer/Connection+Input.swift": Row(
             [.pointer],
-            "the worker's input buffer and the connection's kept bytes are plain memory"),
+            "input buffers and the connection's kept bytes are plain memory"),
         "LarderServer/Connection+Output.swift": Row(
             [.pointer],
             "replies are written from the worker's buffer by iovec"),
@@ -123,6 +123,9 @@ enum UnsafeCode {
         "LarderServer/Thread.swift": Row(
             [.unmanaged, .uncheckedSendable],
             "pthread_create carries the one value the thread runs on"),
+        "LarderServer/ReadAhead.swift": Row(
+            [.pointer],
+            "the worker's input buffers are plain memory"),
         "LarderServer/Watcher.swift": Row(
             [.pointer, .unmanaged],
             "its address is libevent's argument"),

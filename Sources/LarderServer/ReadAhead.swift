@@ -6,7 +6,7 @@ import LarderProtocol
 import LarderStore
 
 /// A worker has two, by turns: one is read into, the other waits.
-struct Reading: ~Copyable {
+struct ReadAhead: ~Copyable {
     static let capacity = 64 << 10
 
     let bytes: UnsafeMutableRawPointer
@@ -19,17 +19,17 @@ struct Reading: ~Copyable {
     var began: UInt64 = 0
 
     /// Nil without memory.
-    static func make() -> UnsafeMutablePointer<Reading>? {
+    static func make() -> UnsafeMutablePointer<ReadAhead>? {
         guard let bytes = malloc(capacity) else { return nil }
-        let reading = UnsafeMutablePointer<Reading>.allocate(capacity: 1)
-        reading.initialize(to: Reading(bytes: bytes))
+        let reading = UnsafeMutablePointer<ReadAhead>.allocate(capacity: 1)
+        reading.initialize(to: ReadAhead(bytes: bytes))
         return reading
     }
 
     private init(bytes: UnsafeMutableRawPointer) { self.bytes = bytes }
 }
 
-extension UnsafeMutablePointer where Pointee == Reading {
+extension UnsafeMutablePointer where Pointee == ReadAhead {
     func destroy() {
         free(pointee.bytes)
         deinitialize(count: 1)
@@ -73,7 +73,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
         answer(connection, waiting)
     }
 
-    private func answer(_ connection: ConnectionPointer, _ reading: UnsafeMutablePointer<Reading>) {
+    private func answer(_ connection: ConnectionPointer, _ reading: UnsafeMutablePointer<ReadAhead>) {
         beginTurn(connection)
         connection.answer(reading)
     }
@@ -85,9 +85,9 @@ extension UnsafeMutablePointer where Pointee == Worker {
 
     /// Clears what was read and is done with: it may have been a password.
     func wipeInput() {
-        explicit_bzero(input, Reading.capacity)
+        explicit_bzero(input, ReadAhead.capacity)
         let waiting = pointee.waiting
         let kept = waiting.pointee.connection == nil ? 0 : waiting.pointee.count
-        explicit_bzero(waiting.pointee.bytes + kept, Reading.capacity - kept)
+        explicit_bzero(waiting.pointee.bytes + kept, ReadAhead.capacity - kept)
     }
 }
