@@ -86,6 +86,11 @@ public enum Bytes {
                 if stops != 0 { return i &+ stops.trailingZeroBitCount }
                 i &+= 16
             }
+            if end >= 16 {
+                // The last 16 bytes, of which some have been looked at.
+                let stops = ci_match_blanks(base + (end &- 16)) >> UInt32(truncatingIfNeeded: 16 &- (end &- i))
+                return stops != 0 ? i &+ stops.trailingZeroBitCount : end
+            }
             while i < end, base[i] > 0x20 { i &+= 1 }
             return i
         }

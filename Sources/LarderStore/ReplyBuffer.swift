@@ -111,7 +111,7 @@ public struct ReplyBuffer: ~Copyable {
     mutating func putPlainItem(_ key: UnsafeRawPointer, _ n: Int, valueLength: Int) {
         let out = base! + filled
         out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)  // "VALUE "
-        Self.copyShort(key, to: out + 6, n)
+        (out + 6).copyShort(key, n)
         var at = 6 &+ n
         out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)  // " 0 "
         at &+= 3
@@ -119,7 +119,7 @@ public struct ReplyBuffer: ~Copyable {
         out.storeBytes(of: 0x0A0D, toByteOffset: at, as: UInt16.self)
         at &+= 2
         let bytes = valueLength &+ Item.lineEndBytes
-        memcpy(out + at, key + n, bytes)
+        (out + at).copyShort(key + n, bytes)
         filled &+= at &+ bytes
     }
 
@@ -137,7 +137,7 @@ public struct ReplyBuffer: ~Copyable {
         _ length: Int, _ cas: UInt64?
     ) -> Int {
         out.storeBytes(of: 0x20_45_55_4C_41_56, as: UInt64.self)  // "VALUE "
-        copyShort(key, to: out + 6, n)
+        (out + 6).copyShort(key, n)
         var at = 6 &+ n
         if clientFlags == 0 {
             out.storeBytes(of: 0x20_30_20, toByteOffset: at, as: UInt32.self)  // " 0 "
@@ -172,35 +172,6 @@ public struct ReplyBuffer: ~Copyable {
     mutating func put(_ source: UnsafeRawPointer, _ n: Int) {
         memcpy(base! + count, source, n)
         filled &+= n
-    }
-
-    /// A key's worth of bytes: of usual length in two overlapping halves, else eight at a time.
-    @inline(__always)
-    private static func copyShort(_ source: UnsafeRawPointer, to out: UnsafeMutableRawPointer, _ n: Int) {
-        if n >= 16, n <= 32 {
-            let first = source.loadUnaligned(as: SIMD2<UInt64>.self)
-            let last = source.loadUnaligned(fromByteOffset: n &- 16, as: SIMD2<UInt64>.self)
-            out.storeBytes(of: first, as: SIMD2<UInt64>.self)
-            out.storeBytes(of: last, toByteOffset: n &- 16, as: SIMD2<UInt64>.self)
-            return
-        }
-        guard n >= 8 else {
-            for i in 0..<n {
-                out.storeBytes(
-                    of: source.load(fromByteOffset: i, as: UInt8.self), toByteOffset: i, as: UInt8.self)
-            }
-            return
-        }
-        var i = 0
-        while i &+ 8 < n {
-            out.storeBytes(
-                of: source.loadUnaligned(fromByteOffset: i, as: UInt64.self), toByteOffset: i, as: UInt64.self
-            )
-            i &+= 8
-        }
-        out.storeBytes(
-            of: source.loadUnaligned(fromByteOffset: n &- 8, as: UInt64.self), toByteOffset: n &- 8,
-            as: UInt64.self)
     }
 
     /// Makes room for `bytes` more; false (and `overflowed`) if memory can't be had.

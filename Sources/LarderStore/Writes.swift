@@ -218,7 +218,7 @@ struct Writer {
         let item = core.pointee.arena.item(chunk)
         let shape = Item.shape(keyLength: key.count, valueLength: value.count, marks: marks)
         let keyStart = item.p + Item.keyOffset(shape)
-        keyStart.copyMemory(from: key.baseAddress!, byteCount: key.count)
+        keyStart.copyShort(key.baseAddress!, key.count)
         Self.put(value, at: keyStart + key.count)
         return enter(chunk, item, shape, bytes: bytes, replacing: existing, stale: stale) ? chunk : 0
     }
@@ -226,7 +226,7 @@ struct Writer {
     /// Value and line end.
     @inline(__always)
     private static func put(_ value: UnsafeRawBufferPointer, at start: UnsafeMutableRawPointer) {
-        if value.count > 0 { start.copyMemory(from: value.baseAddress!, byteCount: value.count) }
+        if let source = value.baseAddress { start.copyShort(source, value.count) }
         start.storeBytes(of: 0x0A0D, toByteOffset: value.count, as: UInt16.self)
     }
 
