@@ -90,6 +90,7 @@ struct Writer {
 
     // MARK: The two ways in
 
+    @inline(__always)
     func write(_ value: UnsafeRawBufferPointer) -> WriteOutcome {
         let stripe = stripe
         let existing = lockAndFindLiving()
@@ -181,6 +182,7 @@ struct Writer {
         WriteOutcome(status, slabClass: existing != 0 ? core.pointee.arena.slabClass(of: existing) : 0)
     }
 
+    @inline(__always)
     private func stored(_ handle: Handle, valueLength: Int) -> WriteOutcome {
         if handle != 0 {
             let item = core.pointee.arena.item(handle)
