@@ -38,6 +38,6 @@ extension WorkerContext {
 
     /// Asks for the items, now that the buckets have come.
     public func prefetchItems(_ ahead: borrowing Lookahead) {
-        for i in 0..<ahead.count { store.prefetchItem(ahead.batch[i].place) }
+        for i in 0..<ahead.count { store.prefetchWholeItem(ahead.batch[i].place) }
     }
 }

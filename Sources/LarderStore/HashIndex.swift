@@ -103,10 +103,24 @@ extension Core {
         ci_prefetch(homeBucket(place).p)
         ci_prefetch_to_write(stripe(Self.stripeIndex(place.hash)).p)
     }
-    @inline(__always) func prefetchItem(_ place: KeyPlace) {
+    /// The item's beginning; returns its handle, or 0 if there seems to be none.
+    @discardableResult @inline(__always) func prefetchItem(_ place: KeyPlace) -> Handle {
         ci_prefetch_match(
             homeBucket(place).p, Self.tag(place.hash), arena.base.assumingMemoryBound(to: CChar.self),
             arena.shift)
+    }
+    /// All of the item, or so much that the processor sees where it goes.
+    func prefetchWholeItem(_ place: KeyPlace) {
+        let handle = prefetchItem(place)
+        guard handle != 0 else { return }
+        let id = Int(arena.slabClass(of: handle))
+        guard id < table.sizes.count else { return }
+        let bytes = min(table.sizes[id], 1024)
+        var offset = 3 * 64
+        while offset < bytes {
+            ci_prefetch(arena.pointer(handle) + offset)
+            offset &+= 64
+        }
     }
 
     /// Locks the key's stripe and looks the key up: its item, dead or alive; 0 if there is none.

@@ -104,6 +104,8 @@ public struct StoreClient: @unchecked Sendable {
 
     /// Second pass: asks for the item, as far as an unlocked look at the bucket tells which.
     public func prefetchItem(_ place: KeyPlace) { core.pointee.prefetchItem(place) }
+    /// The same of all of it, where there is time: a few items, and a system call before they are needed.
+    public func prefetchWholeItem(_ place: KeyPlace) { core.pointee.prefetchWholeItem(place) }
 
     @inline(__always) public func count(_ counter: Counter, _ n: UInt64 = 1) { counters.add(counter, n) }
     @inline(__always) public func count(_ counter: ClassCounter, slabClass: UInt8) {
