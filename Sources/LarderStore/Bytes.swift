@@ -88,7 +88,8 @@ public enum Bytes {
             }
             if end >= 16 {
                 // The last 16 bytes, of which some have been looked at.
-                let stops = ci_match_blanks(base + (end &- 16)) >> UInt32(truncatingIfNeeded: 16 &- (end &- i))
+                let known = UInt32(truncatingIfNeeded: 16 &- (end &- i))
+                let stops = ci_match_blanks(base + (end &- 16)) >> known
                 return stops != 0 ? i &+ stops.trailingZeroBitCount : end
             }
             while i < end, base[i] > 0x20 { i &+= 1 }

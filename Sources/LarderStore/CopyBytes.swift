@@ -36,7 +36,8 @@ extension UnsafeMutableRawPointer {
             copyEnds(source, n, UInt32.self)
         } else {
             for i in 0..<n {
-                storeBytes(of: source.load(fromByteOffset: i, as: UInt8.self), toByteOffset: i, as: UInt8.self)
+                let byte = source.load(fromByteOffset: i, as: UInt8.self)
+                storeBytes(of: byte, toByteOffset: i, as: UInt8.self)
             }
         }
     }

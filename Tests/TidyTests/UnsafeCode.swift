@@ -149,6 +149,9 @@ enum UnsafeCode {
         "LarderStore/Bias.swift": Row(
             [.pointer],
             "words at fixed addresses, one of which a system call puts in order for all threads"),
+        "LarderStore/CopyBytes.swift": Row(
+            [.pointer],
+            "between the arena and reply memory; lengths are the callers'"),
         "LarderStore/Core.swift": Row(
             [.pointer],
             "the shared state, at fixed addresses so that locks and atomics hold"),
