@@ -190,16 +190,22 @@ final class OperatorScene: AllocationScene {
 
     private func watch(_ daemon: Daemon, _ strictly: Bool) throws -> String? {
         let watcher = try daemon.connect()
+        let other = try daemon.connect()
+        var step = "watch"
         do {
             try watcher.send("watch mutations fetchers\r\n")
             let answer = try watcher.line()
             guard answer == "OK" else {
                 return !strictly && answer.hasPrefix("SERVER_ERROR out of memory") ? nil : answer
             }
-            try daemon.connect().send("set w 0 0 1\r\nx\r\n")
+            step = "set"
+            try other.send("set w 0 0 1\r\nx\r\n")
             // What a request that failed would have shown is not waited for.
-            let line = try watcher.line(upTo: strictly ? Surroundings.patience : 0.2)
+            let patience = strictly ? Surroundings.patience : 0.2
+            _ = try other.line(upTo: patience)
+            step = "event"
+            let line = try watcher.line(upTo: patience)
             return line.hasPrefix("ts=") ? nil : "watched: \(line)"
-        } catch { return strictly ? "watching: \(error)" : nil }
+        } catch { return strictly ? "watching, \(step): \(error)" : nil }
     }
 }
