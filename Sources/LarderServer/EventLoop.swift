@@ -40,12 +40,13 @@ struct EventLoop: @unchecked Sendable { // moves to its thread before it runs, a
     /// Runs callbacks until `stop`, also while nothing is registered.
     func run() { event_base_loop(base, Int32(EVLOOP_NO_EXIT_ON_EMPTY)) }
 
-    /// The same, with `afterEach` whenever all that were due have run.
+    /// The same, with `afterEach` whenever all that were due have run. Ends, too, if the kernel can't be
+    /// asked any more.
     func run(afterEach: () -> Void) {
-        repeat {
-            event_base_loop(base, Int32(EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE))
+        while event_base_loop(base, Int32(EVLOOP_NO_EXIT_ON_EMPTY | EVLOOP_ONCE)) == 0 {
             afterEach()
-        } while event_base_got_break(base) == 0
+            if event_base_got_break(base) != 0 { return }
+        }
     }
 
     /// Called from a callback: the loop ends after it.

@@ -26,7 +26,6 @@ public struct ServiceNotifier: Sendable {
         send("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
     }
     public func watchdog() { send("WATCHDOG=1") }
-    public func status(_ text: String) { send("STATUS=\(text)") }
 
     /// Seconds between two `watchdog` notices, half of what systemd waits; nil if it does not watch us.
     public static func watchdogInterval(environment: [String: String] = Environment.current) -> Double? {
