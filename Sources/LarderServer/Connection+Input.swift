@@ -52,6 +52,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
                     return
                 }
             case .nothing:
+                wipeCopyOfStash()
                 guard worker.pointee.reply.pointee.isEmpty || pumpStash() == .waiting else { return }
                 if pointee.isSecured, tail.pointee.wasCutShort { leaveTurnSecurely() }
                 return

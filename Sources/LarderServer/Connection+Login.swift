@@ -6,6 +6,7 @@ import LarderStore
 
 private let pauseOver: EventCallback = { _, why, argument in
     let connection = argument!.assumingMemoryBound(to: Connection.self)
+    connection.pointee.worker.answerWaiting()
     // Who doesn't wait for the answer gives its place to others.
     if why & Readiness.closed != 0 { return connection.close(.normal) }
     connection.enter(.reading)
@@ -38,6 +39,13 @@ extension UnsafeMutablePointer where Pointee == Connection {
             place < stash || place > stash + conversation.pointee.stashCapacity
         else { return }
         conversation.wipeStash()
+    }
+
+    /// The stash was copied to the input buffer for a rest that did not come, and the buffer may be the
+    /// other one when it does.
+    func wipeCopyOfStash() {
+        guard let conversation = pointee.conversation, conversation.pointee.holdsSecrets else { return }
+        explicit_bzero(pointee.worker.input, conversation.pointee.stashCount)
     }
 
     /// What was kept of a client that has not logged in is kept in one place only.
