@@ -38,6 +38,21 @@ extension WorkerContext {
 
     /// Asks for the items, now that the buckets have come.
     public func prefetchItems(_ ahead: borrowing Lookahead) {
-        for i in 0..<ahead.count { store.prefetchWholeItem(ahead.batch[i].place) }
+        prefetchItems(ahead.batch, ahead.count, store.prefetchWholeItem)
+    }
+
+    /// Asks for the items of the first `count` operations of a batch by `prefetch`; and once more for those
+    /// it doesn't find in their home bucket, one in twenty or so.
+    @inline(__always)
+    func prefetchItems(
+        _ batch: borrowing FixedArray<Operation>, _ count: Int, _ prefetch: (KeyPlace) -> Bool
+    ) {
+        // A bit for each, the last one's lowest.
+        var overflown: UInt64 = 0
+        for i in 0..<count { overflown = overflown &* 2 &+ (prefetch(batch[i].place) ? 0 : 1) }
+        while overflown != 0 {
+            store.prefetchOverflown(batch[count &- 1 &- overflown.trailingZeroBitCount].place)
+            overflown &= overflown &- 1
+        }
     }
 }

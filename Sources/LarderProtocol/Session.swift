@@ -245,9 +245,7 @@ extension WorkerContext {
     ) -> (start: Int, count: Int) {
         let start = turn.position
         let count = parse(input, &turn)
-        if count > 1 {
-            for i in 0..<count { store.prefetchItem(batch[i].place) }
-        }
+        if count > 1 { prefetchItems(batch, count, store.prefetchItem) }
         return (start, count)
     }
 }

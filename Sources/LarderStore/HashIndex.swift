@@ -103,24 +103,32 @@ extension Core {
         ci_prefetch(homeBucket(place).p)
         ci_prefetch_to_write(stripe(Self.stripeIndex(place.hash)).p)
     }
-    /// The item's beginning; returns its handle, or 0 if there seems to be none.
-    @discardableResult @inline(__always) func prefetchItem(_ place: KeyPlace) -> Handle {
-        ci_prefetch_match(
-            homeBucket(place).p, Self.tag(place.hash), arena.base.assumingMemoryBound(to: CChar.self),
-            arena.shift)
+    /// The item's beginning. False: it isn't in its home bucket; see `prefetchOverflown`.
+    @inline(__always) func prefetchItem(_ place: KeyPlace) -> Bool {
+        prefetchMatch(homeBucket(place), place).overflow == 0
     }
-    /// All of the item, or so much that the processor sees where it goes.
-    func prefetchWholeItem(_ place: KeyPlace) {
-        let handle = prefetchItem(place)
-        guard handle != 0 else { return }
-        let id = Int(arena.slabClass(of: handle))
-        guard id < table.sizes.count else { return }
+    /// The same, and so much of the item that the processor sees where it goes.
+    func prefetchWholeItem(_ place: KeyPlace) -> Bool {
+        let sight = prefetchMatch(homeBucket(place), place)
+        guard sight.item != 0 else { return sight.overflow == 0 }
+        let id = Int(arena.slabClass(of: sight.item))
+        guard id < table.sizes.count else { return true }
         let bytes = min(table.sizes[id], 1024)
         var offset = 3 * 64
         while offset < bytes {
-            ci_prefetch(arena.pointer(handle) + offset)
+            ci_prefetch(arena.pointer(sight.item) + offset)
             offset &+= 64
         }
+        return true
+    }
+    /// The item's beginning, if it is in the first overflow bucket, which `prefetchItem` has asked for.
+    @inline(never) func prefetchOverflown(_ place: KeyPlace) {
+        let next = prefetchMatch(homeBucket(place), place).overflow
+        if next != 0 { _ = prefetchMatch(Bucket(arena.pointer(next)), place) }
+    }
+    @inline(__always) private func prefetchMatch(_ bucket: Bucket, _ place: KeyPlace) -> ci_sight {
+        ci_prefetch_match(
+            bucket.p, Self.tag(place.hash), arena.base.assumingMemoryBound(to: CChar.self), arena.shift)
     }
 
     /// Locks the key's stripe and looks the key up: its item, dead or alive; 0 if there is none.

@@ -116,10 +116,15 @@ struct Item {
     /// is alone there is no sweep but its own.
     @inline(__always) func updateAccess(_ bias: Bias, _ change: (UInt32) -> UInt32) {
         var old = access
+        if bias.isAlone {
+            // Without a look at what changes: that would be a branch nobody can predict.
+            access = change(old)
+            return
+        }
         while true {
             let new = change(old)
             if new == old { return }
-            if old & Self.probation == 0 || bias.isAlone {
+            if old & Self.probation == 0 {
                 access = new
                 return
             }

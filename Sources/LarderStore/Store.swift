@@ -102,10 +102,13 @@ public struct StoreClient: @unchecked Sendable {
         return place
     }
 
-    /// Second pass: asks for the item, as far as an unlocked look at the bucket tells which.
-    public func prefetchItem(_ place: KeyPlace) { core.pointee.prefetchItem(place) }
-    /// The same of all of it, where there is time: a few items, and a system call before they are needed.
-    public func prefetchWholeItem(_ place: KeyPlace) { core.pointee.prefetchWholeItem(place) }
+    /// Second pass: asks for the item, as far as an unlocked look at the bucket tells which. False: it isn't
+    /// in its home bucket, if anywhere; the next one is asked for, and `prefetchOverflown` looks there.
+    public func prefetchItem(_ place: KeyPlace) -> Bool { core.pointee.prefetchItem(place) }
+    /// The same for all of the item, where there is time: a few items, and a system call before they are
+    /// needed.
+    public func prefetchWholeItem(_ place: KeyPlace) -> Bool { core.pointee.prefetchWholeItem(place) }
+    public func prefetchOverflown(_ place: KeyPlace) { core.pointee.prefetchOverflown(place) }
 
     @inline(__always) public func count(_ counter: Counter, _ n: UInt64 = 1) { counters.add(counter, n) }
     @inline(__always) public func count(_ counter: ClassCounter, slabClass: UInt8) {

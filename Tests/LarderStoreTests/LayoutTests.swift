@@ -37,4 +37,27 @@ import Testing
             if i > 1 { #expect(Core.intervalSeconds(i - 2) < seconds) }
         }
     }
+
+    @Test func prefetchTellsWhichItemsAreNotInTheirHomeBucket() throws {
+        var options = StoreOptions()
+        options.memoryLimit = 64 << 20
+        let store = try Store(options)
+        let client = store.client(0)
+        let core = client.core
+        let keys = (0..<50_000).map { bytes("key \($0)") }
+        for key in keys { client.set(key, [1]) }
+        var overflown = 0
+        for key in keys {
+            let place = client.place(key.span)
+            let home = core.pointee.homeBucket(place.hash)
+            let handle = core.pointee.lockAndLookUp(key, key.count, at: place)
+            core.pointee.stripe(Core.stripeIndex(place.hash)).lock.unlock()
+            let slot = core.pointee.slot(of: handle, hash: place.hash)
+            let isHome = slot?.bucket.p == home.p || home.matches(Core.tag(place.hash)) != 0
+            overflown += isHome ? 0 : 1
+            #expect(client.prefetchItem(place) == isHome && client.prefetchWholeItem(place) == isHome)
+            client.prefetchOverflown(place)
+        }
+        #expect(overflown > 0)
+    }
 }

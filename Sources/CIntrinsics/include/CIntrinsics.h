@@ -54,17 +54,27 @@ static inline void ci_pause(void) {
 #endif
 }
 
-/// Prefetches the item (three cache lines) of the first slot in `bucket` whose tag equals `tag`. Reads the
-/// bucket without its stripe's lock: what it sees may be stale, and is used for nothing but the prefetch.
-/// A bucket is 12 tags followed by 12 handles of 4 bytes; a handle counts units of 2^shift bytes from
-/// `arena`. Returns the handle; 0 where no tag equals.
-static inline uint32_t ci_prefetch_match(const void *bucket, uint8_t tag, const char *arena, uint32_t shift) {
+/// What `ci_prefetch_match` saw: an item's handle, or the overflow bucket's where to look next; 0 for none.
+typedef struct {
+    uint32_t item, overflow;
+} ci_sight;
+
+/// Prefetches the item (three cache lines) of the first slot in `bucket` whose tag equals `tag`, or else the
+/// bucket's overflow bucket. Reads the bucket without its stripe's lock: what it sees may be stale, and is
+/// used for nothing but prefetches. A bucket is 12 tags followed by 12 handles of 4 bytes and its overflow
+/// bucket's; a handle counts units of 2^shift bytes from `arena`.
+static inline ci_sight ci_prefetch_match(const void *bucket, uint8_t tag, const char *arena, uint32_t shift) {
     uint32_t mask = ci_match_tags(bucket, tag);
-    if (mask == 0) return 0;
-    uint32_t handle = ((const volatile uint32_t *)bucket)[3 + __builtin_ctz(mask)];
-    const char *item = arena + ((size_t)handle << shift);
+    const volatile uint32_t *words = (const volatile uint32_t *)bucket;
+    if (mask == 0) {
+        ci_sight none = {0, words[15]};
+        __builtin_prefetch(arena + ((size_t)none.overflow << shift), 0, 3);
+        return none;
+    }
+    ci_sight some = {words[3 + __builtin_ctz(mask)], 0};
+    const char *item = arena + ((size_t)some.item << shift);
     __builtin_prefetch(item, 1, 3);
     __builtin_prefetch(item + 64, 0, 3);
     __builtin_prefetch(item + 128, 0, 3);
-    return handle;
+    return some;
 }
