@@ -25,15 +25,16 @@ enum Fill {
 }
 
 extension UnsafeMutablePointer where Pointee == Connection {
-    func becameReadable() {
+    /// `readsAll`: a short read is not the last, for the end may be behind it.
+    func becameReadable(readsAll: Bool = false) {
         let worker = pointee.worker
         // One that rests has input enough; its turn comes by the worker's timer.
         guard pointee.phase != .resting else { return }
         // Readable again before its turn has come. Whether it still lives then, who knows.
         if worker.pointee.waiting.pointee.connection == self { return worker.answerWaiting() }
-        var filled = pointee.isSecured ? fillSecurely() : fill(Worker.firstRead)
+        var filled = fill(Worker.firstRead)
         if case .bytes(let count, _, false) = filled, pointee.conversation == nil, !pointee.isSecured,
-            worker.takeOver(count, from: self)
+            !readsAll, worker.takeOver(count, from: self)
         {
             return
         }
@@ -44,13 +45,12 @@ extension UnsafeMutablePointer where Pointee == Connection {
             switch filled {
             case .bytes(let count, let got, let isFull):
                 left -= got
-                // After a full read there is more to answer: all of it leaves in one write.
-                let isLast = !isFull || left <= 0
-                guard pump(worker.input, count, holdsReplies: !isLast) == .waiting else { return }
-                if isLast {
-                    if pointee.isSecured { leaveTurnSecurely() }
-                    return
-                }
+                // Before another read there is more to answer: all of it leaves in one write.
+                let goesOn = isFull || readsAll
+                guard pump(worker.input, count, holdsReplies: goesOn && left > 0) == .waiting else { return }
+                if pointee.isSecured, !goesOn || left <= 0 { return leaveTurnSecurely() }
+                if !goesOn { return }
+                if left <= 0 { return listenAnew() ? () : close(.error) }
             case .nothing:
                 wipeCopyOfStash()
                 guard worker.pointee.reply.pointee.isEmpty || pumpStash() == .waiting else { return }
@@ -63,7 +63,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
                 return
             case .failed: return close(.error)
             }
-            filled = pointee.isSecured ? fillSecurely() : fill(ReadAhead.capacity)
+            filled = fill(ReadAhead.capacity)
         }
     }
 
@@ -75,11 +75,18 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// Goes on with stashed input: after the backlog is gone, or when the turn of a resting connection has
     /// come.
     func resume() {
+        let hasListened = pointee.event.ev_events & Readiness.read != 0
         pointee.worker.beginTurn(self)
         guard pumpStash() == .waiting else { return }
         guard listen(for: Readiness.read) else { return close(.error) }
-        guard pointee.isSecured else { return }
-        if tail.pointee.stream?.hasPending == true { becameReadable() } else { leaveTurnSecurely() }
+        if !pointee.isSecured {
+            // What came meanwhile has been told, and won't be again.
+            if hasListened { becameReadable(readsAll: true) }
+        } else if tail.pointee.stream?.hasPending == true {
+            becameReadable()
+        } else {
+            leaveTurnSecurely()
+        }
     }
 
     private func pumpStash() -> Outcome {
@@ -90,6 +97,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
 
     /// Reads at most `most` bytes into the worker's buffer, or a value's next part straight into the store.
     private func fill(_ most: Int) -> Fill {
+        if pointee.isSecured { return fillSecurely() }
         let worker = pointee.worker
         let input = worker.input
         var stashed = 0

@@ -26,7 +26,7 @@ extension UnsafeMutablePointer where Pointee == Connection {
         if reply.pointee.isEmpty {
             // It may still count as full: of an answer that could not be had, and was not wanted.
             reply.pointee.reset(store: pointee.worker.pointee.store)
-            return .all
+            return pointee.isSecured || !isReset ? .all : .failed
         }
         if pointee.isSecured { return transmitSecurely(reply) }
         let store = pointee.worker.pointee.store
@@ -44,6 +44,13 @@ extension UnsafeMutablePointer where Pointee == Connection {
             }
         }
         return transmit(reply)
+    }
+
+    /// Of a reset that came with the input the loop tells nothing; a send would fail.
+    private var isReset: Bool {
+        var error: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0
     }
 
     /// Sends a buffer with pinned values in it, or one that the socket did not take at once.

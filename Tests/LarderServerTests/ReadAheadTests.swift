@@ -3,13 +3,6 @@ import Foundation
 import Testing
 
 struct ReadAheadTests {
-    /// What all clients send lies in their sockets before the daemon sees any of it.
-    private func atOnce(_ daemon: Daemon, _ body: () throws -> Void) rethrows {
-        daemon.process.signal(SIGSTOP)
-        defer { daemon.process.signal(SIGCONT) }
-        try body()
-    }
-
     /// Requests of every kind and length side by side: each client gets its own answers, whole and in order.
     @Test(arguments: ["1", "2"]) func everyoneGetsHisOwn(_ threads: String) throws {
         try withDaemon("-t", threads, "-R", "5") { daemon in
@@ -41,7 +34,7 @@ struct ReadAheadTests {
                 let wires = try (0..<64).map { _ in try daemon.connect() }
                 for wire in wires { try wire.ask("mn\r\n", "MN\r\n") }
                 var started: [Int] = []
-                try atOnce(daemon) {
+                try daemon.seesAtOnce {
                     for i in wires.indices.shuffled() where i % 8 != 4 {
                         try wires[i].send(talk(i).first)
                         started.append(i)
@@ -50,7 +43,7 @@ struct ReadAheadTests {
                 for i in wires.indices where i % 8 == 4 { try wires[i].send(talk(i).first) }
                 if round % 2 == 1 { Clock.pass(0.02) }
                 for i in wires.indices where i % 8 == 4 { try wires[i].send(talk(i).rest) }
-                try atOnce(daemon) {
+                try daemon.seesAtOnce {
                     for i in started.reversed() { try wires[i].send(talk(i).rest) }
                 }
                 for i in wires.indices { try wires[i].expect(talk(i).answer) }
@@ -65,7 +58,7 @@ struct ReadAheadTests {
             for round in 0..<10 {
                 let wires = try (0..<40).map { _ in try daemon.connect() }
                 for wire in wires { try wire.ask("mn\r\n", "MN\r\n") }
-                try atOnce(daemon) {
+                try daemon.seesAtOnce {
                     for (i, wire) in wires.enumerated() {
                         let set = "set left\(round).\(i) 0 0 1 noreply\r\nx\r\n"
                         switch i % 5 {
@@ -108,7 +101,7 @@ struct ReadAheadTests {
             let known = try (0..<10).map { _ in try daemon.connect() }
             for wire in known { try wire.ask("set auth 0 0 7\r\nann one\r\n", "STORED\r\n") }
             let strangers = try (0..<10).map { _ in try daemon.connect() }
-            try atOnce(daemon) {
+            try daemon.seesAtOnce {
                 for (wire, stranger) in zip(known, strangers) {
                     try wire.send("set a 0 0 1\r\nx\r\n")
                     try stranger.send("get a\r\n")
@@ -125,7 +118,7 @@ struct ReadAheadTests {
             let watcher = try daemon.connect()
             let wires = try (0..<20).map { _ in try daemon.connect() }
             for wire in wires + [watcher] { try wire.ask("mn\r\n", "MN\r\n") }
-            try atOnce(daemon) {
+            try daemon.seesAtOnce {
                 for wire in wires[..<10] { try wire.send("set w 0 0 1\r\nx\r\n") }
                 try watcher.send("watch mutations\r\n")
                 for wire in wires[10...] { try wire.send("set w 0 0 1\r\nx\r\n") }

@@ -72,6 +72,13 @@ final class Daemon {
 
     func connect(receiveBuffer: Int? = nil) throws -> Wire { try .tcp(port, receiveBuffer: receiveBuffer) }
 
+    /// What all clients send lies in their sockets before the daemon sees any of it.
+    func seesAtOnce(_ body: () throws -> Void) rethrows {
+        process.signal(SIGSTOP)
+        defer { process.signal(SIGCONT) }
+        try body()
+    }
+
     // MARK: what the kernel says about it
 
     private func status(_ name: String) -> Int {
