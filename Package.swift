@@ -5,6 +5,10 @@ import PackageDescription
 //   larder -> LarderServer -> LarderProtocol -> LarderStore -> CIntrinsics
 //      |          \-> CLibevent, COpenSSL
 //      \---> LarderTop
+// What crosses from room to room on the way of a request is inlined, which the default leaves to the smallest functions:
+// meta 0.97, mixed 0.98, sets 0.98, multiget 0.98 of the CPU per request.
+let inlinesAcrossRooms = SwiftSetting.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
+
 let package = Package(
     name: "larder",
     products: [
@@ -23,12 +27,12 @@ let package = Package(
         // getopt_long, fork, signalfd and a few more calls that Swift's Glibc module lacks.
         .target(name: "CSystem"),
         // Memory, index, eviction, expiry. No sockets, no protocol text.
-        .target(name: "LarderStore", dependencies: ["CIntrinsics"]),
+        .target(name: "LarderStore", dependencies: ["CIntrinsics"], swiftSettings: [inlinesAcrossRooms]),
         // Bytes in, bytes out. No sockets. Everything from the network is parsed here, and nothing here is unsafe.
         .target(
             name: "LarderProtocol",
             dependencies: ["LarderStore"],
-            swiftSettings: [.strictMemorySafety()]
+            swiftSettings: [.strictMemorySafety(), inlinesAcrossRooms]
         ),
         // The only room with file descriptors, threads and libevent.
         .target(

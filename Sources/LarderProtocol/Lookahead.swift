@@ -37,7 +37,7 @@ extension WorkerContext {
     }
 
     /// Asks for the items, now that the buckets have come.
-    public func prefetchItems(_ ahead: borrowing Lookahead) {
+    public func prefetchItems(_ ahead: inout Lookahead) {
         prefetchItems(ahead.batch, ahead.count, store.prefetchWholeItem)
     }
 

@@ -53,7 +53,7 @@ extension UnsafeMutablePointer where Pointee == Worker {
         else { return false }
         reading.pointee.began = pointee.sampler.isDue() ? monotonicNanoseconds() : 0
         answerWaiting()
-        pointee.context.pointee.prefetchItems(reading.pointee.ahead)
+        pointee.context.pointee.prefetchItems(&reading.pointee.ahead)
         reading.pointee.count = count
         guard reading.pointee.ahead.isShort else {
             answer(connection, reading)

@@ -108,7 +108,7 @@ extension Core {
         prefetchMatch(homeBucket(place), place).overflow == 0
     }
     /// The same, and so much of the item that the processor sees where it goes.
-    func prefetchWholeItem(_ place: KeyPlace) -> Bool {
+    @inline(__always) func prefetchWholeItem(_ place: KeyPlace) -> Bool {
         let sight = prefetchMatch(homeBucket(place), place)
         guard sight.item != 0 else { return sight.overflow == 0 }
         let id = Int(arena.slabClass(of: sight.item))

@@ -49,32 +49,89 @@ struct Bench {
         Load(name: "incr", keysPerBatch: 16) { many(16) { "incr n\(Int.random(in: 0..<1000)) 1\r\n" } },
     ]
 
-    func run(_ names: [String]) {
-        var storeOptions = StoreOptions()
-        storeOptions.memoryLimit = 512 << 20
-        storeOptions.clients = 1
-        guard let store = try? Store(storeOptions) else { return print("no memory") }
-        var options = SessionOptions()
-        options.requestsPerTurn = .max
-        options.unixTimeOfMomentZero = store.unixTimeOfMomentZero
-        var worker = WorkerContext(
-            store: store.client(0), options: options, facts: NoServer(), admin: AdminState(options: options))
-        var reply = ReplyBuffer(capacity: ReplyBuffer.softLimit * 2)
-        for i in 0..<Self.keys {
-            Self.feed(Array("set \(Self.key(i)) 0 0 100\r\n\(Self.value)\r\n".utf8), &worker, &reply)
-        }
-        for i in 0..<1000 { Self.feed(Array("set n\(i) 0 0 5\r\n10000\r\n".utf8), &worker, &reply) }
-        for load in Self.loads where names.isEmpty || names.contains(load.name) {
-            let batches = (0..<Self.batches).map { _ in Array(load.request().utf8) }
+    func run(_ names: [String]) async {
+        let loads = Self.loads.filter { names.isEmpty || names.contains($0.name) }
+        guard let clients = await Self.clients(1) else { return print("no memory") }
+        for load in loads {
+            let batches = Self.batches(load)
             var best = Double.infinity
             for _ in 0..<Self.rounds {
-                let start = Self.cpuSeconds()
-                for batch in batches { Self.feed(batch, &worker, &reply) }
-                best = min(best, Self.cpuSeconds() - start)
+                let start = Self.seconds(CLOCK_PROCESS_CPUTIME_ID)
+                await clients[0].answer(batches)
+                best = min(best, Self.seconds(CLOCK_PROCESS_CPUTIME_ID) - start)
             }
             let nanoseconds = best * 1e9 / Double(batches.count * load.keysPerBatch)
             print("\(load.name): \(Int(nanoseconds.rounded())) ns of CPU a key, best of \(Self.rounds)")
         }
+    }
+
+    /// How much more `threads` clients of one store get done than one of them alone: 1.0 times as much where
+    /// they wait for each other, `threads` times where they don't meet.
+    func run(_ names: [String], threads: Int) async {
+        let loads = Self.loads.filter { names.isEmpty || names.contains($0.name) }
+        guard let clients = await Self.clients(threads) else { return print("no memory") }
+        for load in loads {
+            let batches = clients.map { _ in Self.batches(load) }
+            var ratios: [Double] = []
+            for _ in 0..<2 * Self.rounds {
+                let alone = await Self.time(clients.prefix(1), batches)
+                ratios.append(Double(threads) * alone / (await Self.time(clients[...], batches)))
+            }
+            let median = (ratios.sorted()[Self.rounds] * 100).rounded() / 100
+            print("\(load.name): \(threads) threads do \(median) times as much, median of \(ratios.count)")
+        }
+    }
+
+    /// Seconds until all clients have answered their batches, at once.
+    private static func time(_ clients: ArraySlice<BenchClient>, _ batches: [[[UInt8]]]) async -> Double {
+        let start = seconds(CLOCK_MONOTONIC)
+        await withTaskGroup(of: Void.self) { group in
+            for (client, batches) in zip(clients, batches) {
+                group.addTask { await client.answer(batches) }
+            }
+        }
+        return seconds(CLOCK_MONOTONIC) - start
+    }
+
+    /// The clients of one store that holds all keys; nil without memory.
+    private static func clients(_ count: Int) async -> [BenchClient]? {
+        var storeOptions = StoreOptions()
+        storeOptions.memoryLimit = 512 << 20
+        storeOptions.clients = count
+        guard let store = try? Store(storeOptions) else { return nil }
+        let clients = (0..<count).map { BenchClient(store, $0) }
+        await clients[0].answer((0..<keys).map { Array("set \(key($0)) 0 0 100\r\n\(value)\r\n".utf8) })
+        await clients[0].answer((0..<1000).map { Array("set n\($0) 0 0 5\r\n10000\r\n".utf8) })
+        return clients
+    }
+
+    private static func batches(_ load: Load) -> [[UInt8]] {
+        (0..<batches).map { _ in Array(load.request().utf8) }
+    }
+
+    private static func seconds(_ clock: clockid_t) -> Double {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}
+
+/// One thread's client of the store, with what a worker of the daemon has.
+private actor BenchClient {
+    private var worker: WorkerContext
+    private var reply = ReplyBuffer(capacity: ReplyBuffer.softLimit * 2)
+
+    init(_ store: Store, _ index: Int) {
+        var options = SessionOptions()
+        options.requestsPerTurn = .max
+        options.unixTimeOfMomentZero = store.unixTimeOfMomentZero
+        worker = WorkerContext(
+            store: store.client(index), options: options, facts: NoServer(),
+            admin: AdminState(options: options))
+    }
+
+    func answer(_ batches: [[UInt8]]) {
+        for batch in batches { Self.feed(batch, &worker, &reply) }
     }
 
     /// Lets a fresh session answer the bytes, and forgets the replies.
@@ -91,11 +148,5 @@ struct Bench {
             default: return
             }
         }
-    }
-
-    private static func cpuSeconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 }

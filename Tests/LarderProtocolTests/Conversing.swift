@@ -107,7 +107,7 @@ struct Exchange: ~Copyable {
         var buffer = ReplyBuffer()
         let request = (0..<20).map { "set other\(lookedAhead % 500).\($0) 0 0 1 noreply\r\nx\r\n" }.joined()
         _ = other.receive(Array(request.utf8).span, &worker, &buffer)
-        worker.prefetchItems(ahead)
+        worker.prefetchItems(&ahead)
         return true
     }
 

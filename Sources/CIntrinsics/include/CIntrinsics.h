@@ -11,8 +11,15 @@
 /// Asks the processor to load the cache line of `p`; harmless for any address.
 static inline void ci_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-/// The same for a line that is about to be written.
-static inline void ci_prefetch_to_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+/// The same for a line that is about to be written: no other core has it then. (The compiler's own builtin
+/// takes an instruction that leaves it to be shared, unless all processors to run on are known to be newer.)
+static inline void ci_prefetch_to_write(const void *p) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1, 3);
+#endif
+}
 
 /// Bit i is set where byte i of the 12 tag bytes at `tags` equals `tag`. `tags` must be readable for 16
 /// bytes.
