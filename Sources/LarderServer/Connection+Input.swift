@@ -31,7 +31,10 @@ extension UnsafeMutablePointer where Pointee == Connection {
         // One that rests has input enough; its turn comes by the worker's timer.
         guard pointee.phase != .resting else { return }
         // Readable again before its turn has come. Whether it still lives then, who knows.
-        if worker.pointee.waiting.pointee.connection == self { return worker.answerWaiting() }
+        if worker.pointee.waiting.pointee.connection == self {
+            guard listenAnew() else { return close(.error) }
+            return worker.answerWaiting()
+        }
         var filled = fill(Worker.firstRead)
         if case .bytes(let count, _, false) = filled, pointee.conversation == nil, !pointee.isSecured,
             !readsAll, worker.takeOver(count, from: self)

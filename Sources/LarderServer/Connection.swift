@@ -81,7 +81,8 @@ extension UnsafeMutablePointer where Pointee == Connection {
     /// Of input it is told once, when it comes: to be told as long as there is any, the kernel would have to
     /// look at each socket once more after it was read (small 0.99, conns1000 0.96). So whoever is told must
     /// read until a read is short, or see to it that it is told again. Neither would tell of an end that came
-    /// with the input: hence `closed`, and see `sendReplies` of a reset.
+    /// with the input: hence `closed`, and see `sendReplies` of a reset. (A read is also short before urgent
+    /// data, or behind a descriptor sent along: who sends such things is answered when he sends more.)
     func listen(for readiness: Int16) -> Bool {
         let event = eventPointer
         if pointee.event.ev_events & readiness != 0 { return true }

@@ -6,6 +6,14 @@ import Testing
 struct InputOnceTests {
     enum Ending: CaseIterable { case close, finish, reset }
 
+    private func end(_ wire: Wire, _ ending: Ending) {
+        switch ending {
+        case .close: wire.close()
+        case .finish: wire.finishSending()
+        case .reset: wire.reset()
+        }
+    }
+
     /// Input nobody answers, and the end right behind it: every connection is gone soon.
     @Test(arguments: Ending.allCases) func endsBehindSilence(_ ending: Ending) throws {
         let folder = try TemporaryFolder()
@@ -30,15 +38,38 @@ struct InputOnceTests {
             try daemon.seesAtOnce {
                 for (wire, input) in zip(wires, inputs + inputs) {
                     try wire.send(input)
-                    switch ending {
-                    case .close: wire.close()
-                    case .finish: wire.finishSending()
-                    case .reset: wire.reset()
-                    }
+                    end(wire, ending)
                 }
             }
             try wait(for: "all connections but one to be gone") {
                 try asker.stats()["curr_connections"] == "1"
+            }
+        }
+    }
+
+    /// What a client has sent is done, however it went away, and though it takes many turns.
+    @Test func doneToTheLast() throws {
+        try withDaemon("-t", "1", "-R", "5") { daemon in
+            let asker = try daemon.connect()
+            for first in ["", "get none\r\n"] {
+                // Nothing can be sent to who has reset his connection: there it ends.
+                for ending in Ending.allCases where first == "" || ending != .reset {
+                    let wires = try (0..<10).map { _ in try daemon.connect() }
+                    for wire in wires { try wire.ask("mn\r\n", "MN\r\n") }
+                    try daemon.seesAtOnce {
+                        for (i, wire) in wires.enumerated() {
+                            let sets = (0..<100).map { "set k\(i).\($0) 0 0 1 noreply\r\nx\r\n" }
+                            try wire.send(first + sets.joined())
+                            end(wire, ending)
+                        }
+                    }
+                    for i in wires.indices {
+                        try wait(for: "the last request of \(i), \(ending)") {
+                            try asker.send("md k\(i).99\r\n")
+                            return try asker.line() == "HD"
+                        }
+                    }
+                }
             }
         }
     }
