@@ -1,5 +1,6 @@
-// Reading a client's bytes and letting its session answer them: one read, one write per wake-up, and never a
-// second read after a short one. What can't be answered now moves into the connection's conversation.
+// Reading a client's bytes and letting its session answer them: one read, one write per wake-up, and a second
+// read after a short one only where the end may be behind it. What can't be answered now moves into the
+// connection's conversation.
 import CSystem
 import Glibc
 import LarderProtocol
