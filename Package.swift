@@ -1,14 +1,14 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Three rooms, a porch and a lookout; arrows point one way, nothing below calls up:
-//   larder -> LarderServer -> LarderProtocol -> LarderStore -> CIntrinsics
-//      |          \-> CLibevent, COpenSSL
-//      \---> LarderTop
 // What crosses from room to room on the way of a request is inlined, which the default leaves to the smallest functions:
 // meta 0.97, mixed 0.98, sets 0.98, multiget 0.98 of the CPU per request.
 let inlinesAcrossRooms = SwiftSetting.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
 
+// Three rooms, a porch and a lookout; arrows point one way, nothing below calls up:
+//   larder -> LarderServer -> LarderProtocol -> LarderStore -> CIntrinsics
+//      |          \-> CLibevent, COpenSSL
+//      \---> LarderTop
 let package = Package(
     name: "larder",
     products: [
